@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"cosmossdk.io/depinject"
+
+	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/chain/tx"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
+	"github.com/seed52205347/relayminer/pkg/session"
+	"github.com/seed52205347/relayminer/pkg/session/store"
+)
+
+// Options is what `relayminer start` is told by its flags.
+type Options struct {
+	// ConfigPath is the configuration file.
+	ConfigPath string
+	// Home is the directory of the relay miner's own files.
+	Home string
+	// KeyringBackend and KeyringDir say where the suppliers' keys are.
+	KeyringBackend string
+	KeyringDir     string
+	// GasPrices is a price such as "0.001upokt"; empty pays no fees.
+	GasPrices string
+	// GasAdjustment is the factor by which simulated gas is exceeded; 0 means
+	// the default.
+	GasAdjustment float64
+	// ChainID is the chain that the node must be on.
+	ChainID string
+	// Node overrides how the configuration says that the node is reached; nil
+	// leaves it as configured.
+	Node func(*chain.Config)
+	// Stdin is what a keyring's passphrase is read from.
+	Stdin io.Reader
+	Log   *slog.Logger
+}
+
+// Instance is a relay miner with everything that it runs on.
+type Instance struct {
+	log    *slog.Logger
+	node   *chain.Node
+	blocks *chain.BlockDriver
+	txs    *tx.Submitter
+	store  *store.Store
+	parts  *parts
+	miner  relayMiner
+}
+
+// relayMiner is what relayer.NewRelayMiner returns.
+type relayMiner interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+}
+
+// New reads the configuration, opens keys, node and store, and joins the parts.
+// It serves nothing before Start. What it has opened is closed if it fails;
+// otherwise the caller must call Stop, whether or not Start is called.
+func New(ctx context.Context, opts Options) (_ *Instance, err error) {
+	cfg, err := config.Load(opts.ConfigPath)
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	for _, warning := range cfg.Warnings {
+		opts.Log.Warn(warning)
+	}
+	keys, err := loadKeys(opts, cfg)
+	if err != nil {
+		return nil, err
+	}
+	i := &Instance{log: opts.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, i.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := i.connect(ctx, opts, cfg, keys); err != nil {
+		return nil, err
+	}
+	if err := i.openStore(opts, cfg); err != nil {
+		return nil, err
+	}
+	if err := i.join(ctx, opts, cfg, keys); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// loadKeys loads the keys that the configuration names.
+func loadKeys(opts Options, cfg *config.Config) (*chain.Keys, error) {
+	keyring, err := chain.OpenKeyring(opts.KeyringBackend, opts.KeyringDir, opts.Stdin)
+	if err != nil {
+		return nil, fmt.Errorf("--keyring-backend %s, --keyring-dir %s: %w", opts.KeyringBackend, opts.KeyringDir, err)
+	}
+	keys, err := chain.LoadKeys(keyring, cfg.SigningKeyNames())
+	if err != nil {
+		return nil, fmt.Errorf("%s: signing_key_names: %w", cfg.File, err)
+	}
+	return keys, nil
+}
+
+// openStore opens the relay store.
+func (i *Instance) openStore(opts Options, cfg *config.Config) error {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = opts.Home
+	}
+	dir := cfg.StorePath(home)
+	i.store, err = store.Open(dir, store.Options{
+		Logger:     opts.Log,
+		Durability: durability(cfg.Durability),
+		Interval:   cfg.DurabilityInterval,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: smt_store_path %s: %w", cfg.File, dir, err)
+	}
+	return nil
+}
+
+func durability(d config.Durability) store.Durability {
+	if d == config.SyncAtIntervals {
+		return store.Interval
+	}
+	return store.Reply
+}
+
+// join joins the parts into a relay miner.
+func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
+	base := depinject.Supply(
+		cfg, opts.Log, keys, i.node, i.blocks, i.txs, i.store,
+		chain.NewQueries(i.node), &relayer.Receipts{},
+	)
+	var err error
+	if i.parts, err = wire(base, cfg, keys); err != nil {
+		return err
+	}
+	// Lookups made for relays outlive the signal to stop: relays in flight are finished.
+	i.miner, err = relayer.NewRelayMiner(context.WithoutCancel(ctx), i.parts.config())
+	return err
+}
+
+// Start serves relays.
+func (i *Instance) Start(ctx context.Context) error { return i.miner.Start(ctx) }
+
+// Sessions returns the records of all sessions in the store.
+func (i *Instance) Sessions() ([]*session.Record, error) {
+	return session.Records(i.store)
+}
+
+// Stop stops in the order in which data flows: relays in flight are finished,
+// stored, and the sessions parked; then the connections and the store are closed.
+func (i *Instance) Stop(ctx context.Context) error {
+	err := i.miner.Stop(ctx)
+	// What is left to do is short and must be done even if ctx is over.
+	return errors.Join(err, i.close(context.WithoutCancel(ctx)))
+}
+
+// close closes what is open: whoever needs something is closed before it.
+func (i *Instance) close(ctx context.Context) error {
+	var errs []error
+	if i.txs != nil { // writes its attempts down in the store
+		errs = append(errs, i.txs.Stop(ctx))
+	}
+	if i.store != nil {
+		errs = append(errs, i.store.Close(ctx))
+	}
+	if i.blocks != nil {
+		errs = append(errs, i.blocks.Stop(ctx))
+	}
+	if i.node != nil {
+		errs = append(errs, i.node.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+
+	"cosmossdk.io/depinject"
+
+	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/miner"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/auth"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
+	"github.com/seed52205347/relayminer/pkg/relayer/proxy"
+	"github.com/seed52205347/relayminer/pkg/ring"
+	"github.com/seed52205347/relayminer/pkg/session"
+)
+
+// parts are the parts of the contract.
+type parts struct {
+	proxy    relayer.RelayerProxy
+	miner    relayer.Miner
+	sessions relayer.RelayerSessionsManager
+}
+
+// wire builds the parts. base supplies the configuration, the logger, the
+// receipts, the store and everything that speaks to the chain; replacing any of
+// those replaces it for all parts.
+func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys) (*parts, error) {
+	authenticator, err := auth.NewAuthenticator(
+		depinject.Configs(base, depinject.Supply(ring.Reference{})),
+		serviceSuppliers(cfg, keys)...,
+	)
+	if err != nil {
+		return nil, err
+	}
+	deps := depinject.Configs(base, depinject.Supply(authenticator))
+	p := &parts{}
+	if p.proxy, err = proxy.NewRelayerProxy(deps); err != nil {
+		return nil, err
+	}
+	if p.miner, err = miner.NewMiner(deps); err != nil {
+		return nil, err
+	}
+	if p.sessions, err = session.NewRelayerSessionsManager(deps); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// config supplies the parts to relayer.NewRelayMiner.
+func (p *parts) config() depinject.Config {
+	return depinject.Supply(p.proxy, p.miner, p.sessions)
+}
+
+// serviceSuppliers limits each service to the suppliers whose keys are
+// configured for it.
+func serviceSuppliers(cfg *config.Config, keys *chain.Keys) []auth.Option {
+	options := make([]auth.Option, 0, len(cfg.Services))
+	for _, service := range cfg.Services {
+		options = append(options, auth.WithServiceSuppliers(service.ID, addressesOf(service, keys)...))
+	}
+	return options
+}
+
+// addressesOf returns the operator addresses of the service's keys.
+func addressesOf(service *config.Service, keys *chain.Keys) []string {
+	addresses := make([]string, 0, len(service.SigningKeyNames))
+	for _, name := range service.SigningKeyNames {
+		if address, ok := keys.Address(name); ok {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
+}
+
+// describe names a supplier by its key for the operator.
+func describe(name, address string) string { return fmt.Sprintf("%s (key %q)", address, name) }

@@ -1,0 +1,143 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"cosmossdk.io/math"
+	ctypes "github.com/cometbft/cometbft/rpc/core/types"
+	"github.com/cosmos/cosmos-sdk/client"
+	nodeservice "github.com/cosmos/cosmos-sdk/client/grpc/node"
+	cosmostypes "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Simulate executes a transaction against the newest state without effect and
+// returns the gas that it used. Signatures are not checked. The error is a
+// *Refusal if the chain refuses the transaction as things stand; any other error
+// means that it was not executed.
+func (n *Node) Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, err error) {
+	response, _, err := ask(ctx, n, "simulate", func(ctx context.Context, opts ...grpc.CallOption) (*txtypes.SimulateResponse, error) {
+		return txtypes.NewServiceClient(n.conn).Simulate(ctx, &txtypes.SimulateRequest{TxBytes: txBytes}, opts...)
+	})
+	if err == nil {
+		return response.GetGasInfo().GetGasUsed(), nil
+	}
+	switch code := status.Code(err); code {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unimplemented,
+		codes.ResourceExhausted, codes.Unauthenticated, codes.PermissionDenied:
+		return 0, err // words of the transport or of a proxy, not of the chain
+	default:
+		return 0, &Refusal{Codespace: SimulationCodespace, Code: uint32(code), Log: status.Convert(err).Message()}
+	}
+}
+
+// Broadcast hands a signed transaction to the node and returns when the node has
+// checked it. A transaction that the node has already is no error. The error is
+// a *Refusal if the node refuses it, by which it is not in that node's mempool;
+// after any other error it may be.
+func (n *Node) Broadcast(ctx context.Context, txBytes []byte) error {
+	// One attempt only: the caller decides when to send again, and counts.
+	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+	defer cancel()
+	result, err := n.tx.BroadcastTxSync(ctx, txBytes)
+	if err != nil {
+		// A node that refuses before it has asked the application has no code
+		// for it. The SDK gives the known cases the codes of x/auth.
+		known := client.CheckCometError(err, txBytes)
+		switch {
+		case known == nil && silent(err):
+			return fmt.Errorf("broadcast: %w: rpc %s: %w", ErrUnreachable, n.tx.at, err)
+		case known == nil:
+			return fmt.Errorf("broadcast: rpc %s: %w", n.tx.at, err)
+		}
+		result = &ctypes.ResultBroadcastTx{Code: known.Code, Codespace: known.Codespace, Log: err.Error()}
+	}
+	if result.Code == 0 {
+		return nil
+	}
+	refusal := &Refusal{Codespace: result.Codespace, Code: result.Code, Log: result.Log}
+	if refusal.Is(sdkerrors.ErrTxInMempoolCache) {
+		return nil
+	}
+	return refusal
+}
+
+// AccountNumber returns the number that an account was given when it received
+// its first coins, and that its signatures include. It never changes. An account
+// that does not exist is relayer.ErrNotFound.
+func (n *Node) AccountNumber(ctx context.Context, address string) (uint64, error) {
+	account, _, err := n.account(ctx, address)
+	if err != nil {
+		return 0, err
+	}
+	return account.GetAccountNumber(), nil
+}
+
+// account fetches an account of any kind.
+func (n *Node) account(ctx context.Context, address string) (cosmostypes.AccountI, int64, error) {
+	what := "account " + address
+	response, height, err := ask(ctx, n, what, func(ctx context.Context, opts ...grpc.CallOption) (*authtypes.QueryAccountResponse, error) {
+		return authtypes.NewQueryClient(n.conn).Account(ctx, &authtypes.QueryAccountRequest{Address: address}, opts...)
+	})
+	if err != nil {
+		return nil, height, err
+	}
+	var account cosmostypes.AccountI
+	if err := n.codec.UnpackAny(response.GetAccount(), &account); err != nil {
+		return nil, height, fmt.Errorf("%s: %w: %w", what, ErrMalformed, err)
+	}
+	if account == nil {
+		return nil, height, fmt.Errorf("%s: %w: empty", what, ErrMalformed)
+	}
+	return account, height, nil
+}
+
+// MinGasPrice returns the price in upokt per unit of gas below which the node
+// refuses transactions. It is a setting of that node, not of the chain.
+func (n *Node) MinGasPrice(ctx context.Context) (math.LegacyDec, error) {
+	response, _, err := ask(ctx, n, "minimum gas price", func(ctx context.Context, opts ...grpc.CallOption) (*nodeservice.ConfigResponse, error) {
+		return nodeservice.NewServiceClient(n.conn).Config(ctx, &nodeservice.ConfigRequest{}, opts...)
+	})
+	if err != nil {
+		return math.LegacyDec{}, err
+	}
+	if strings.TrimSpace(response.GetMinimumGasPrice()) == "" {
+		return math.LegacyZeroDec(), nil
+	}
+	prices, err := cosmostypes.ParseDecCoins(response.GetMinimumGasPrice())
+	if err != nil {
+		return math.LegacyDec{}, fmt.Errorf("minimum gas price: %w: %w", ErrMalformed, err)
+	}
+	return prices.AmountOf(Denom), nil
+}
+
+// StateHeight returns the height of the state that queries are answered from. It
+// can be below that of the newest block seen, for a moment or as long as the
+// gRPC server lags, and then an answer does not yet reflect that block.
+func (n *Node) StateHeight(ctx context.Context) (int64, error) {
+	_, height, err := ask(ctx, n, "state height", func(ctx context.Context, opts ...grpc.CallOption) (*sharedtypes.QueryParamsResponse, error) {
+		return sharedtypes.NewQueryClient(n.conn).Params(ctx, &sharedtypes.QueryParamsRequest{}, opts...)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if height > 0 {
+		return height, nil
+	}
+	// A proxy may have dropped the header that carries the height.
+	response, _, err := ask(ctx, n, "state height", func(ctx context.Context, opts ...grpc.CallOption) (*nodeservice.StatusResponse, error) {
+		return nodeservice.NewServiceClient(n.conn).Status(ctx, &nodeservice.StatusRequest{}, opts...)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int64(response.GetHeight()), nil
+}

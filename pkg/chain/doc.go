@@ -1,0 +1,31 @@
+// Package chain is the door to the chain: it knows how to reach a Pocket node,
+// how to follow its blocks, how to ask it questions and how to hand it a
+// transaction. Nothing outside of it speaks CometBFT RPC or gRPC to a node.
+//
+// Dial opens a Node, the connection. Three things stand on it:
+//
+//   - BlockDriver emits every committed block once, in order and without gaps,
+//     from a websocket subscription when that speaks and by polling when it is
+//     silent.
+//   - Queries answers the relayer's questions. What is pinned to a height is the
+//     same for ever and is remembered in bounded caches; what is true only now
+//     is remembered until the next block at most.
+//   - package tx, below, brings messages on chain through Node's Simulate,
+//     Broadcast and FindTx.
+//
+// The one idea is that an answer and the lack of one are different things. A
+// query ends in a value, in relayer.ErrNotFound when the chain has said that
+// there is none, or in an error that says nothing about existence; the last is
+// never remembered and never taken for the second.
+//
+// Invariants:
+//
+//   - No lock is held across a network call. Callers who ask the same question
+//     at the same time share one query, which does not belong to any of them: one
+//     caller's cancellation does not fail the others.
+//   - A height below one that was already emitted, or a block that does not
+//     continue the one before it, is ErrChainRegressed and is not emitted.
+//   - A private key appears in no log, error or format verb.
+//
+// What sessions, claims and proofs mean is left to the packages that ask.
+package chain

@@ -1,0 +1,295 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed52205347/relayminer/pkg/async"
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// feed is what the driver needs of a node.
+type feed interface {
+	// latest returns the height of the newest block whose effects can be queried.
+	latest(ctx context.Context) (int64, error)
+	// oldest returns the height of the oldest block that is kept.
+	oldest(ctx context.Context) (int64, error)
+	// headers returns heads from one height on, ascending and without gaps, at
+	// least the first.
+	headers(ctx context.Context, from, to int64) ([]head, error)
+	// subscribe delivers new heads until it breaks or ctx is done.
+	subscribe(ctx context.Context, deliver func(head)) error
+}
+
+var _ feed = (*Node)(nil)
+
+// Defaults of the block driver.
+const (
+	defaultMinSilence = 5 * time.Second
+	defaultPoll       = 2 * time.Second
+	defaultReplay     = 64
+	maxBackoff        = 30 * time.Second
+	// silenceBlocks is how many block times without a word make a subscription
+	// silent.
+	silenceBlocks = 3
+	// eventBuffer bounds the heads that wait for the follower. The subscription
+	// waits when it is full; what the server drops then is fetched as a gap.
+	eventBuffer = 16
+)
+
+// BlockDriverOption changes a BlockDriver while it is made.
+type BlockDriverOption func(*BlockDriver)
+
+// WithLastProcessed makes the driver begin with the block after height instead
+// of the newest one, so that a restart sees the blocks that were missed. Heights
+// that the node has pruned are skipped with an error in the log. If there is no
+// block after height yet, the one at height is emitted once more. Zero or less
+// begins with the newest block.
+func WithLastProcessed(height int64) BlockDriverOption {
+	return func(d *BlockDriver) { d.follower.processed = max(height, 0) }
+}
+
+// WithMinSilence sets the least time without a block after which the driver
+// polls. The bound in force is that or three observed block times, whichever is
+// longer. The default is 5 seconds.
+func WithMinSilence(bound time.Duration) BlockDriverOption {
+	return func(d *BlockDriver) { d.minSilence = bound }
+}
+
+// WithPollInterval sets the time between two polls while the subscription is
+// silent. The default is 2 seconds.
+func WithPollInterval(interval time.Duration) BlockDriverOption {
+	return func(d *BlockDriver) { d.interval = interval }
+}
+
+// WithReplay sets how many blocks a new subscriber is given that were emitted
+// before it came. The default is 64.
+func WithReplay(n int) BlockDriverOption {
+	return func(d *BlockDriver) { d.replay = n }
+}
+
+// BlockDriver follows the chain and emits its blocks: every height once, in
+// order, without gaps. It implements relayer.BlockSource.
+//
+// A subscriber whose buffer is full under the rule Block holds the driver back,
+// and with it all others; nothing is lost meanwhile.
+type BlockDriver struct {
+	feed       feed
+	log        *slog.Logger
+	minSilence time.Duration
+	interval   time.Duration
+	replay     int
+
+	follower *follower
+	blocks   *observable.Replay[*relayer.Block]
+	newest   atomic.Pointer[relayer.Block]
+	polling  atomic.Bool
+	trouble  atomic.Pointer[error]
+	started  atomic.Bool
+	first    chan struct{} // closed by the follower when the first block is out
+	group    *async.Group
+}
+
+var _ relayer.BlockSource = (*BlockDriver)(nil)
+
+// NewBlockDriver returns a driver that follows the node's chain once started.
+func NewBlockDriver(node *Node, opts ...BlockDriverOption) (*BlockDriver, error) {
+	if node == nil {
+		return nil, fmt.Errorf("%w: block driver without node", ErrConfig)
+	}
+	return newBlockDriver(node, node.log, opts...)
+}
+
+func newBlockDriver(source feed, log *slog.Logger, opts ...BlockDriverOption) (*BlockDriver, error) {
+	d := &BlockDriver{
+		feed:       source,
+		log:        log,
+		minSilence: defaultMinSilence,
+		interval:   defaultPoll,
+		replay:     defaultReplay,
+		first:      make(chan struct{}),
+		group:      async.NewGroup(context.Background()),
+	}
+	d.follower = &follower{feed: source, log: log, emit: d.emit}
+	for _, opt := range opts {
+		opt(d)
+	}
+	if d.minSilence <= 0 || d.interval <= 0 || d.replay <= 0 {
+		return nil, fmt.Errorf("%w: block driver: silence %v, poll interval %v and replay %d must be positive",
+			ErrConfig, d.minSilence, d.interval, d.replay)
+	}
+	d.blocks = observable.NewReplay[*relayer.Block](d.replay, observable.WithName("blocks"))
+	return d, nil
+}
+
+// Start begins to follow the chain and waits for the first block, so that
+// Latest is not nil afterwards. ctx bounds the wait, not the life of the driver.
+// When it ends first the driver is stopped and the error says what was in the
+// way.
+func (d *BlockDriver) Start(ctx context.Context) error {
+	if d.started.Swap(true) {
+		return fmt.Errorf("%w: block driver was started before", ErrConfig)
+	}
+	events := make(chan head, eventBuffer) // never closed; both ends end with the group
+	err := errors.Join(
+		d.group.Go("block subscription", func(ctx context.Context) error { return d.subscribe(ctx, events) }),
+		d.group.Go("block follower", func(ctx context.Context) error { return d.follow(ctx, events) }),
+	)
+	if err != nil {
+		return errors.Join(err, d.Stop(ctx))
+	}
+	select {
+	case <-d.first:
+		return nil
+	case <-ctx.Done():
+		cause := errors.Join(ctx.Err(), d.Err())
+		return errors.Join(fmt.Errorf("first block: %w", cause), d.Stop(context.WithoutCancel(ctx)))
+	}
+}
+
+// Stop ends the driver and completes the stream of blocks. The error wraps
+// ctx.Err if ctx ends before everything has ended. Stopping twice is harmless.
+func (d *BlockDriver) Stop(ctx context.Context) error {
+	d.blocks.Close()
+	return d.group.Stop(ctx)
+}
+
+// Blocks implements relayer.BlockSource.
+func (d *BlockDriver) Blocks() relayer.BlocksObservable { return d.blocks }
+
+// Latest implements relayer.BlockSource.
+func (d *BlockDriver) Latest() *relayer.Block { return d.newest.Load() }
+
+// Err returns what keeps the driver from emitting the next block, or nil: an
+// error that wraps ErrChainRegressed, or one of reaching the node. It becomes
+// nil with the next block.
+func (d *BlockDriver) Err() error {
+	if err := d.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Source names where blocks come from at present, "subscription" or "polling".
+func (d *BlockDriver) Source() string {
+	if d.polling.Load() {
+		return "polling"
+	}
+	return "subscription"
+}
+
+// emit publishes a block. It runs on the follower's goroutine.
+func (d *BlockDriver) emit(ctx context.Context, b *relayer.Block) error {
+	first := d.newest.Swap(b) == nil
+	if err := d.blocks.Publish(ctx, b); err != nil {
+		return err
+	}
+	if first {
+		close(d.first)
+	}
+	return nil
+}
+
+// subscribe keeps a subscription open. Its failures are the follower's to make
+// up for, so they are told once per outage.
+func (d *BlockDriver) subscribe(ctx context.Context, events chan<- head) error {
+	pause := time.Duration(0)
+	for ctx.Err() == nil {
+		heard := false
+		err := d.feed.subscribe(ctx, func(h head) {
+			heard = true
+			select {
+			case events <- h:
+			case <-ctx.Done():
+			}
+		})
+		if ctx.Err() != nil {
+			break
+		}
+		if heard || pause == 0 {
+			d.log.Warn("block subscription broke", "error", err)
+			pause = time.Second
+		}
+		if !rest(ctx, pause) {
+			break
+		}
+		pause = min(2*pause, maxBackoff)
+	}
+	return ctx.Err()
+}
+
+// follow is the loop of the goroutine that owns the follower.
+func (d *BlockDriver) follow(ctx context.Context, events <-chan head) error {
+	timer := time.NewTimer(0) // ask at once: the subscription speaks with the next block only
+	defer timer.Stop()
+	pause := firstPause
+	for {
+		next := d.follower.next
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case h := <-events:
+			if err = d.follower.hear(ctx, h); err == nil {
+				d.poll(false)
+			}
+		case <-timer.C:
+			if next != 0 && d.Err() == nil {
+				d.poll(true)
+			}
+			err = d.follower.catchUp(ctx)
+		}
+		if ctx.Err() != nil || errors.Is(err, observable.ErrClosed) {
+			return ctx.Err()
+		}
+		d.report(err, d.follower.next > next)
+		if d.Err() != nil {
+			timer.Reset(pause)
+			pause = min(pause*pauseMultiple, maxBackoff)
+			continue
+		}
+		pause = firstPause
+		timer.Reset(d.patience())
+	}
+}
+
+// poll notes whether blocks are asked for because the subscription is silent.
+func (d *BlockDriver) poll(silent bool) {
+	switch was := d.polling.Swap(silent); {
+	case silent && !was:
+		d.log.Warn("block subscription is silent, polling", "next_height", d.follower.next)
+	case !silent && was:
+		d.log.Info("blocks come from the subscription again", "next_height", d.follower.next)
+	}
+}
+
+// patience returns how long to wait for the subscription before asking.
+func (d *BlockDriver) patience() time.Duration {
+	if d.polling.Load() {
+		return d.interval
+	}
+	return max(silenceBlocks*d.follower.blockTime, d.minSilence)
+}
+
+// report notes trouble and tells of it once. A chain that went back has not
+// come forth again before it shows the next block.
+func (d *BlockDriver) report(err error, progress bool) {
+	was := d.trouble.Load()
+	if err != nil {
+		d.trouble.Store(&err)
+		if was == nil || errors.Is(err, ErrChainRegressed) != errors.Is(*was, ErrChainRegressed) {
+			d.log.Error("cannot follow blocks", "error", err)
+		}
+		return
+	}
+	if was == nil || (errors.Is(*was, ErrChainRegressed) && !progress) {
+		return
+	}
+	d.trouble.Store(nil)
+	d.log.Info("following blocks again", "next_height", d.follower.next)
+}

@@ -1,0 +1,129 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+
+	ctypes "github.com/cometbft/cometbft/rpc/core/types"
+	comettypes "github.com/cometbft/cometbft/types"
+)
+
+// indexedBlocks bounds the blocks whose transactions are remembered. Each costs
+// some hundred bytes per transaction; the oldest used is dropped.
+const indexedBlocks = 64
+
+// TxResult is what became of a transaction that is in a block.
+type TxResult struct {
+	Height    int64
+	Code      uint32 // 0 if it took effect
+	Codespace string
+	Log       string
+	GasUsed   int64
+}
+
+// txHash is the key of a transaction: the SHA-256 of its bytes.
+type txHash [32]byte
+
+// txIndex remembers which transactions are in which blocks.
+type txIndex struct {
+	blocks *memo[int64, map[txHash]int] // position in the block
+}
+
+func newTxIndex() *txIndex { return &txIndex{blocks: newMemo[int64, map[txHash]int](indexedBlocks)} }
+
+// FindTx looks a transaction up by its hash, the SHA-256 of its bytes. found is
+// false only if it is in none of the blocks from one height to another, both
+// included. A node that indexes transactions is asked once; one that does not
+// is asked for the blocks, which are remembered for all callers.
+func (n *Node) FindTx(ctx context.Context, hash []byte, from, to int64) (result TxResult, found bool, err error) {
+	if len(hash) != len(txHash{}) {
+		return TxResult{}, false, fmt.Errorf("%w: transaction hash %X has %d bytes", ErrInvalidQuery, hash, len(hash))
+	}
+	if result, err := n.indexedTx(ctx, hash); err == nil {
+		return result, true, nil
+	}
+	// The answer of a node without the transaction and that of one without an
+	// index differ in prose only, so neither is taken for an answer.
+	for height := max(from, 1); height <= to; height++ {
+		txs, err := n.txsOf(ctx, height)
+		if err != nil {
+			return TxResult{}, false, err
+		}
+		position, ok := txs[txHash(hash)]
+		if !ok {
+			continue
+		}
+		result, err := n.resultOf(ctx, height, position)
+		return result, err == nil, err
+	}
+	return TxResult{}, false, nil
+}
+
+func (n *Node) indexedTx(ctx context.Context, hash []byte) (TxResult, error) {
+	what := fmt.Sprintf("transaction %X", hash)
+	tx, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultTx, error) {
+		return n.query.Tx(ctx, hash, false)
+	})
+	if err != nil {
+		return TxResult{}, err
+	}
+	return TxResult{
+		Height: tx.Height, Code: tx.TxResult.Code, Codespace: tx.TxResult.Codespace,
+		Log: tx.TxResult.Log, GasUsed: tx.TxResult.GasUsed,
+	}, nil
+}
+
+// txsOf returns the transactions of the block at height. The map is shared.
+func (n *Node) txsOf(ctx context.Context, height int64) (map[txHash]int, error) {
+	return n.blockTxs.blocks.get(ctx, n, height, func(ctx context.Context) (answer[map[txHash]int], error) {
+		what := fmt.Sprintf("block %d", height)
+		block, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultBlock, error) {
+			return n.query.Block(ctx, &height)
+		})
+		if err != nil {
+			return answer[map[txHash]int]{}, n.placeHeight(ctx, height, err)
+		}
+		if block.Block == nil || block.Block.Height != height {
+			return answer[map[txHash]int]{}, fmt.Errorf("%s: %w: rpc %s returned another or none", what, ErrMalformed, n.query.at)
+		}
+		return answer[map[txHash]int]{value: positions(block.Block.Txs), final: true}, nil
+	})
+}
+
+func positions(txs comettypes.Txs) map[txHash]int {
+	index := make(map[txHash]int, len(txs))
+	for i, tx := range txs {
+		index[txHash(tx.Hash())] = i
+	}
+	return index
+}
+
+// resultOf returns how the transaction at a position of a block ended.
+func (n *Node) resultOf(ctx context.Context, height int64, position int) (TxResult, error) {
+	results, err := n.blockResults(ctx, height)
+	if err != nil {
+		return TxResult{}, err
+	}
+	if position >= len(results.TxsResults) || results.TxsResults[position] == nil {
+		return TxResult{}, fmt.Errorf("results of block %d: %w: %d results, none at %d",
+			height, ErrMalformed, len(results.TxsResults), position)
+	}
+	r := results.TxsResults[position]
+	return TxResult{Height: height, Code: r.Code, Codespace: r.Codespace, Log: r.Log, GasUsed: r.GasUsed}, nil
+}
+
+// blockResults fetches what the execution of the block at height returned. At a
+// settlement height it can have many megabytes, so it is not remembered.
+func (n *Node) blockResults(ctx context.Context, height int64) (*ctypes.ResultBlockResults, error) {
+	what := fmt.Sprintf("results of block %d", height)
+	results, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultBlockResults, error) {
+		return n.query.BlockResults(ctx, &height)
+	})
+	if err != nil {
+		return nil, n.placeHeight(ctx, height, err)
+	}
+	if results.Height != height {
+		return nil, fmt.Errorf("%s: %w: rpc %s returned height %d", what, ErrMalformed, n.query.at, results.Height)
+	}
+	return results, nil
+}

@@ -1,0 +1,125 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+
+	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
+	apptypes "github.com/pokt-network/poktroll/x/application/types"
+	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	"google.golang.org/grpc"
+
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// Bounds of what Queries remembers, in answers. At its bound the answer that was
+// not used for longest is dropped and asked for again when needed.
+const (
+	maxSessions     = 2048 // some 25 kB each where a session has fifty suppliers
+	maxHeights      = 4096 // parameters, prices and difficulties at a height
+	maxApplications = 8192
+	maxSuppliers    = 1024
+	maxPubKeys      = 16384
+	maxServices     = 1024
+	maxPastBlocks   = 1024
+	maxPastEvents   = 64
+	one             = 1
+)
+
+// Queries answers questions about the chain's state. It implements the query
+// interfaces of package relayer and may be used concurrently.
+//
+// Answers pinned to a height are remembered for good, within a bound, once the
+// chain has reached that height. Answers that are true only now are remembered
+// until the next block; claims and balances are not remembered at all. A public
+// key is remembered for good when there is one. Errors are not remembered.
+type Queries struct {
+	node *Node
+
+	sessions     *memo[sessionKey, *sessiontypes.Session]
+	sharedNow    *memo[nothing, *sharedtypes.Params]
+	sharedAt     *memo[int64, *sharedtypes.Params]
+	proofNow     *memo[nothing, *prooftypes.Params]
+	applications *memo[string, *apptypes.Application]
+	suppliers    *memo[string, *sharedtypes.Supplier]
+	pubKeys      *memo[string, cryptotypes.PubKey]
+	services     *memo[string, *sharedtypes.Service]
+	unitsAt      *memo[serviceKey, uint64]
+	targetAt     *memo[serviceKey, []byte]
+	blocks       *memo[int64, *relayer.Block]
+	events       *memo[int64, *relayer.BlockEvents]
+}
+
+// nothing is the key of a question without parameters.
+type nothing struct{}
+
+// serviceKey is the key of a question about a service at a height.
+type serviceKey struct {
+	service string
+	height  int64
+}
+
+var (
+	_ relayer.SessionQuerier     = (*Queries)(nil)
+	_ relayer.SharedQuerier      = (*Queries)(nil)
+	_ relayer.ApplicationQuerier = (*Queries)(nil)
+	_ relayer.AccountQuerier     = (*Queries)(nil)
+	_ relayer.ServiceQuerier     = (*Queries)(nil)
+	_ relayer.ProofQuerier       = (*Queries)(nil)
+	_ relayer.SupplierQuerier    = (*Queries)(nil)
+	_ relayer.BalanceQuerier     = (*Queries)(nil)
+	_ relayer.BlockQuerier       = (*Queries)(nil)
+)
+
+// NewQueries returns queries that are answered by the node. Answers about the
+// present are renewed with each block that the node's BlockDriver sees.
+func NewQueries(node *Node) *Queries {
+	return &Queries{
+		node:         node,
+		sessions:     newMemo[sessionKey, *sessiontypes.Session](maxSessions),
+		sharedNow:    newMemo[nothing, *sharedtypes.Params](one),
+		sharedAt:     newMemo[int64, *sharedtypes.Params](maxHeights),
+		proofNow:     newMemo[nothing, *prooftypes.Params](one),
+		applications: newMemo[string, *apptypes.Application](maxApplications),
+		suppliers:    newMemo[string, *sharedtypes.Supplier](maxSuppliers),
+		pubKeys:      newMemo[string, cryptotypes.PubKey](maxPubKeys),
+		services:     newMemo[string, *sharedtypes.Service](maxServices),
+		unitsAt:      newMemo[serviceKey, uint64](maxHeights),
+		targetAt:     newMemo[serviceKey, []byte](maxHeights),
+		blocks:       newMemo[int64, *relayer.Block](maxPastBlocks),
+		events:       newMemo[int64, *relayer.BlockEvents](maxPastEvents),
+	}
+}
+
+// pinned says whether what was answered about a height is final: the state that
+// answered must have reached it. Parameters of a future height can still change.
+func (n *Node) pinned(about, answeredAt int64) bool {
+	if answeredAt == 0 { // the answer does not tell; be one block careful
+		return about < n.seen.Load()
+	}
+	return about <= answeredAt
+}
+
+// positive refuses heights that no block has. To the chain zero often means "now".
+func positive(what string, height int64) error {
+	if height < 1 {
+		return fmt.Errorf("%s: %w: height %d", what, ErrInvalidQuery, height)
+	}
+	return nil
+}
+
+// current makes a question whose answer is true only now.
+func current[R, V any](
+	n *Node, what string,
+	call func(ctx context.Context, opts ...grpc.CallOption) (R, error), pick func(R) V,
+) func(context.Context) (answer[V], error) {
+	return func(ctx context.Context) (answer[V], error) {
+		response, height, err := ask(ctx, n, what, call)
+		if err != nil {
+			return answer[V]{height: height}, err
+		}
+		return answer[V]{value: pick(response), height: height}, nil
+	}
+}

@@ -1,0 +1,133 @@
+package tx
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+
+	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// attempt is a signed transaction and the submissions whose messages it carries.
+// It is owned by its signer's goroutine.
+type attempt struct {
+	rec     relayer.TxAttempt
+	members []*pending
+
+	sentAt   int64 // newest block when it was sent last, 0 if not yet by this process
+	taken    bool  // a node may have it
+	searched int64 // last block that was searched for it
+}
+
+// oldestSearched is how many blocks back an attempt of a former process is looked
+// for. The chain's state tells its effect anyway; only its failure would be missed.
+const oldestSearched = 128
+
+// resume returns the attempt that a former process recorded.
+func resume(rec relayer.TxAttempt, height int64) *attempt {
+	return &attempt{rec: rec, taken: true, searched: max(rec.SentHeight-1, height-oldestSearched)}
+}
+
+// record makes what is known about the attempt durable with every member.
+func (a *attempt) record() error {
+	var failed []error
+	for _, p := range a.members {
+		if err := p.sub.Record(a.rec); err != nil {
+			failed = append(failed, fmt.Errorf("record attempt %s of %s: %w", a.rec.Hash, p.sub.Key, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// release gives the messages back. Where the transaction may have been included
+// without being seen, the state must reach height before its word counts.
+func (a *attempt) release(fence int64) {
+	for _, p := range a.members {
+		p.leave(a)
+		p.fence = max(p.fence, fence)
+	}
+	a.members = nil
+}
+
+// drop takes a submission that has ended out of the attempt.
+func (a *attempt) drop(p *pending) {
+	for i, member := range a.members {
+		if member == p {
+			a.members = append(a.members[:i:i], a.members[i+1:]...)
+			return
+		}
+	}
+}
+
+// search looks for the attempt in the blocks since the last search. It reports
+// whether it was found in one.
+func (g *signer) search(ctx context.Context, a *attempt, height int64) (found bool, err error) {
+	if a.rec.Included > 0 || a.searched >= height {
+		return false, nil
+	}
+	hash, err := hex.DecodeString(a.rec.Hash)
+	if err != nil {
+		return false, fmt.Errorf("attempt %q: %w", a.rec.Hash, err)
+	}
+	ctx, cancel := g.bounded(ctx)
+	defer cancel()
+	result, found, err := g.node.FindTx(ctx, hash, a.searched+1, height)
+	if err != nil {
+		return false, fmt.Errorf("look for attempt %s: %w", a.rec.Hash, err)
+	}
+	a.searched = height
+	if found {
+		g.included(a, result)
+	}
+	return found, nil
+}
+
+// included notes that an attempt is in a block, and gives the messages back if it
+// had no effect there.
+func (g *signer) included(a *attempt, result chain.TxResult) {
+	a.rec.Included, a.rec.Code, a.rec.Codespace = result.Height, result.Code, result.Codespace
+	g.counters.feesUpokt.Add(uint64(max(a.rec.FeeUpokt, 0)))
+	if result.Code == 0 {
+		g.counters.included.Add(1)
+		g.note(a)
+		return
+	}
+	g.counters.includedFailed.Add(1)
+	refusal := &chain.Refusal{Codespace: result.Codespace, Code: result.Code, Log: result.Log}
+	a.rec.Error = result.Log
+	g.Logger.Warn("transaction was included without effect", "supplier", g.address, "tx", a.rec.Hash,
+		"height", result.Height, "messages", len(a.members), "error", refusal)
+	g.note(a)
+	for _, p := range a.members {
+		p.blame(refusal, a.rec.Messages)
+	}
+	a.release(0)
+}
+
+// blame notes that a transaction with the message failed. Its next one is
+// smaller, until the message is alone and the failure its own.
+func (p *pending) blame(refusal *chain.Refusal, messages int) {
+	p.refusal = refusal
+	if errors.Is(refusal, sdkerrors.ErrOutOfGas) {
+		p.gas *= moreGas
+	}
+	p.limit = max(messages/2, 1)
+	if messages > 1 {
+		return
+	}
+	if p.failures++; p.failures >= maxFailures {
+		p.fatal = refusal
+	}
+}
+
+// note records what was learned. If that fails the knowledge is lost at a
+// restart, which then learns it again.
+func (g *signer) note(a *attempt) {
+	if err := a.record(); err != nil {
+		g.Logger.Error("cannot record what became of a transaction", "supplier", g.address, "error", err)
+	}
+}

@@ -1,0 +1,105 @@
+package tx
+
+import (
+	"errors"
+	"fmt"
+	stdmath "math"
+	"time"
+
+	"cosmossdk.io/math"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
+
+	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// canLand reports whether the chain's rules allow an attempt to be included in
+// a block after latest. The next block has a greater height and a later time.
+//
+// x/auth/ante: TxTimeoutHeightDecorator refuses a height above the timeout height
+// and a block time after the timeout timestamp.
+func canLand(a relayer.TxAttempt, latest *relayer.Block) bool {
+	switch {
+	case a.Included > 0:
+		return false // x/auth keeps the timestamp of an included transaction until it is over
+	case a.Code != 0:
+		return false // refused by every node that it was sent to
+	case a.TimeoutHeight > 0 && latest.Height >= a.TimeoutHeight:
+		return false
+	case a.TimeoutUnixNs > 0 && latest.Time.UnixNano() >= a.TimeoutUnixNs:
+		return false
+	}
+	return true
+}
+
+// nextStamp returns a timeout timestamp that the signer has not used: life after
+// the newest block, jitter later, and after the one used last.
+func nextStamp(blockTime time.Time, life, jitter time.Duration, last int64) int64 {
+	return max(blockTime.Add(life+jitter).UnixNano(), last+1)
+}
+
+// verdict is what a refusal says about the attempt.
+type verdict int
+
+const (
+	attemptDead    verdict = iota // this transaction is refused; another may pass
+	nodeBusy                      // nothing about the transaction; send it again
+	feeTooLow                     // another with a higher fee may pass
+	tooLarge                      // another with fewer messages may pass
+	accountUnknown                // what is known about the signer's account is wrong
+)
+
+// judge reads the codes of CheckTx (cosmos-sdk: types/errors).
+func judge(r *chain.Refusal) verdict {
+	switch {
+	case errors.Is(r, sdkerrors.ErrMempoolIsFull):
+		return nodeBusy
+	case errors.Is(r, sdkerrors.ErrInsufficientFee):
+		return feeTooLow
+	case errors.Is(r, sdkerrors.ErrTxTooLarge):
+		return tooLarge
+	case errors.Is(r, sdkerrors.ErrUnauthorized), errors.Is(r, sdkerrors.ErrUnknownAddress):
+		return accountUnknown
+	}
+	return attemptDead
+}
+
+// gasLimit returns the gas to ask for when a simulation has used some.
+func gasLimit(used uint64, adjustment float64) (uint64, error) {
+	limit := stdmath.Ceil(float64(used) * adjustment)
+	if limit < 1 || limit > stdmath.MaxInt64 {
+		return 0, fmt.Errorf("gas limit %v for %d used", limit, used)
+	}
+	return uint64(limit), nil
+}
+
+// feeFor returns the fee in upokt, rounded up, for a node compares it with the
+// product rounded up (x/auth/ante: checkTxFeeWithValidatorMinGasPrices).
+func feeFor(gas uint64, price math.LegacyDec) (math.Int, error) {
+	fee := price.MulInt(math.NewIntFromUint64(gas)).Ceil().TruncateInt()
+	if !fee.IsInt64() {
+		return math.Int{}, fmt.Errorf("fee of %s upokt for %d gas at %s", fee, gas, price)
+	}
+	return fee, nil
+}
+
+const (
+	// moreGas is the factor on the gas limit of a message that ran out of it.
+	moreGas = 1.5
+	// raisePercent is by how much a fee that was too low is raised, at least.
+	raisePercent = 10
+	// leastRaise is the smallest step, so that a price of zero can rise.
+	leastRaise = "0.000001"
+)
+
+// raise returns the price to try after one that was too low. demanded is the
+// node's own minimum, zero if unknown. ok is false if limit leaves no room; a nil
+// limit leaves any.
+func raise(price, demanded, limit math.LegacyDec) (next math.LegacyDec, ok bool) {
+	step := math.LegacyMaxDec(price.MulInt64(raisePercent).QuoInt64(100), math.LegacyMustNewDecFromStr(leastRaise))
+	next = math.LegacyMaxDec(price.Add(step), demanded)
+	if !limit.IsNil() && next.GT(limit) {
+		next = limit
+	}
+	return next, next.GT(price)
+}

@@ -1,0 +1,207 @@
+package tx
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"cosmossdk.io/math"
+	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
+
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// signer owns the submissions of one account. All but the inbox belongs to the
+// goroutine of run.
+type signer struct {
+	*means
+	address string
+	priv    cryptotypes.PrivKey
+	forget  func(key string) // ends the progress of a submission; not to be called holding mu
+	wake    chan struct{}    // holds a signal that there is a block or a submission
+
+	mu     sync.Mutex
+	inbox  []*pending // bounded by the Submitter's bound on submissions
+	closed bool
+
+	account  uint64
+	known    bool // account is the account's number
+	waiting  []*pending
+	attempts map[string]*attempt     // by hash; those with members
+	stamp    int64                   // timeout timestamp used last, Unix nanoseconds
+	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
+	worked   int64                   // newest block when the signer worked last
+	retry    time.Duration           // pause before the next retry
+}
+
+func newSigner(m *means, address string, priv cryptotypes.PrivKey, forget func(string)) *signer {
+	return &signer{
+		means: m, address: address, priv: priv, forget: forget,
+		wake:     make(chan struct{}, 1),
+		attempts: make(map[string]*attempt),
+		prices:   map[bool]math.LegacyDec{false: m.price, true: m.price},
+		retry:    firstRetry,
+	}
+}
+
+// rouse signals that there is something to do.
+func (g *signer) rouse() {
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+// accept puts a submission into the inbox. After the goroutine's end, which only
+// a panic can bring before the submitter is stopped, its channel is closed.
+func (g *signer) accept(p *pending) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		close(p.out)
+		return
+	}
+	g.inbox = append(g.inbox, p)
+	g.rouse()
+}
+
+// run is the signer's goroutine.
+func (g *signer) run(ctx context.Context) error {
+	defer g.abandon()
+	timer := time.NewTimer(0)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		due := false
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			due = true
+		case <-g.wake:
+		}
+		arrived := g.collect()
+		latest := g.blocks.Latest()
+		switch {
+		case latest == nil || len(g.waiting) == 0:
+			continue
+		case due || latest.Height > g.worked:
+			timer.Stop()
+			if again := g.turn(ctx, latest); again > 0 {
+				timer.Reset(again)
+			}
+		case arrived:
+			timer.Reset(g.Linger)
+		}
+	}
+}
+
+// turn works once and returns how soon to work again without a new block, zero
+// if there is no need.
+func (g *signer) turn(ctx context.Context, latest *relayer.Block) time.Duration {
+	if err := g.turns.Acquire(ctx, 1); err != nil {
+		return 0 // the signer is being stopped
+	}
+	defer g.turns.Release(1)
+	g.worked = latest.Height
+	if g.step(ctx, latest) {
+		g.retry = firstRetry
+		return 0
+	}
+	again := g.retry
+	g.retry = min(2*g.retry, lastRetry)
+	return again
+}
+
+// collect moves the inbox to the submissions in hand.
+func (g *signer) collect() (arrived bool) {
+	g.mu.Lock()
+	inbox := g.inbox
+	g.inbox = nil
+	g.mu.Unlock()
+	for _, p := range inbox {
+		if err := p.invalid(); err != nil {
+			g.finish(p, relayer.Outcome{State: relayer.Failed, Height: g.height(), Err: fmt.Errorf("%s: %w", p.sub.Key, err)})
+			continue
+		}
+		g.waiting = append(g.waiting, p)
+		g.adopt(p)
+	}
+	return len(inbox) > 0
+}
+
+// adopt takes over the attempts that a former process has made for a submission.
+// Several submissions can have been in one.
+func (g *signer) adopt(p *pending) {
+	for _, rec := range p.sub.Prior {
+		g.stamp = max(g.stamp, rec.TimeoutUnixNs)
+		a, ok := g.attempts[rec.Hash]
+		if !ok {
+			a = resume(rec, g.height())
+			g.attempts[rec.Hash] = a
+		}
+		a.members = append(a.members, p)
+		p.attempts = append(p.attempts, a)
+	}
+}
+
+// height returns that of the newest block, 0 before the first.
+func (g *signer) height() int64 {
+	if latest := g.blocks.Latest(); latest != nil {
+		return latest.Height
+	}
+	return 0
+}
+
+// finish ends a submission.
+func (g *signer) finish(p *pending, outcome relayer.Outcome) {
+	for _, a := range p.attempts {
+		a.drop(p)
+	}
+	p.attempts = nil
+	switch outcome.State {
+	case relayer.InForce:
+		g.counters.inForce.Add(1)
+	case relayer.Failed:
+		g.counters.failed.Add(1)
+	case relayer.NotIncluded:
+		g.counters.notIncluded.Add(1)
+	}
+	if outcome.Err != nil {
+		g.Logger.Error("message is not on chain", "supplier", g.address, "key", p.sub.Key,
+			"state", outcome.State, "height", outcome.Height, "error", outcome.Err)
+	}
+	g.forget(p.sub.Key)
+	p.out <- outcome
+	close(p.out)
+}
+
+// abandon closes the channels of what is left when the signer ends.
+func (g *signer) abandon() {
+	g.mu.Lock()
+	g.closed = true
+	left := append(g.waiting, g.inbox...)
+	g.waiting, g.inbox = nil, nil
+	g.mu.Unlock()
+	for _, p := range left {
+		g.forget(p.sub.Key)
+		close(p.out)
+	}
+}
+
+// nextTimeout returns a timeout timestamp for a new transaction. The jitter keeps
+// two processes with one key, and one before and after a restart, apart.
+func (g *signer) nextTimeout(latest *relayer.Block) int64 {
+	jitter := time.Duration(rand.Int64N(int64(time.Second)))
+	g.stamp = nextStamp(latest.Time, g.Life, jitter, g.stamp)
+	return g.stamp
+}
+
+const (
+	// firstRetry and lastRetry bound the pause before a call that got no answer
+	// is made again without waiting for the next block.
+	firstRetry = time.Second
+	lastRetry  = 10 * time.Second
+)

@@ -1,0 +1,156 @@
+package tx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// step does what the newest block allows: ends submissions, looks after attempts
+// and makes new ones. It reports false if something is left that need not wait
+// for the next block.
+func (g *signer) step(ctx context.Context, latest *relayer.Block) (done bool) {
+	done = g.settle(ctx, latest)
+	if len(g.waiting) == 0 {
+		return done
+	}
+	done = g.tend(ctx, latest) && done
+	return g.send(ctx, latest) && done
+}
+
+// settle asks the chain's state which messages are in force, and ends those that
+// are, and those that cannot be any more.
+func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) {
+	state, err := g.stateHeight(ctx)
+	if err != nil {
+		g.silent("chain cannot be asked what is in force", err)
+		for _, p := range g.waiting {
+			p.trouble = err
+		}
+		return false
+	}
+	done = true
+	var waiting []*pending
+	for _, p := range g.waiting {
+		outcome, ended := g.verdict(ctx, p, state, latest.Height)
+		if ended {
+			g.finish(p, outcome)
+			continue
+		}
+		waiting = append(waiting, p)
+		// The state may follow within moments.
+		if p.absentAt == 0 || p.absentAt < p.fence || latest.Height >= p.sub.Deadline {
+			done = false
+		}
+	}
+	g.waiting = waiting
+	return done
+}
+
+// verdict says whether and how a submission has ended. state is the height of the
+// state that is asked, height that of the newest block.
+func (g *signer) verdict(ctx context.Context, p *pending, state, height int64) (outcome relayer.Outcome, ended bool) {
+	if state > p.absentAt {
+		callCtx, cancel := g.bounded(ctx)
+		inForce, err := p.sub.InForce(callCtx)
+		cancel()
+		switch {
+		case err != nil:
+			p.trouble = fmt.Errorf("ask whether in force: %w", err)
+			g.silent("chain cannot be asked whether a message is in force", err)
+			return relayer.Outcome{}, false
+		case inForce:
+			return relayer.Outcome{State: relayer.InForce, Height: state}, true
+		}
+		p.absentAt, p.trouble = state, nil
+	}
+	if p.fatal != nil && len(p.attempts) == 0 {
+		return relayer.Outcome{State: relayer.Failed, Height: state, Err: fmt.Errorf("%s: %w", p.sub.Key, p.fatal)}, true
+	}
+	if p.overdue(height) {
+		return p.lost(height), true
+	}
+	return relayer.Outcome{}, false
+}
+
+// tend looks after the attempts that may still be included: it learns what became
+// of them and sends them again.
+func (g *signer) tend(ctx context.Context, latest *relayer.Block) (done bool) {
+	done = true
+	for hash, a := range g.attempts {
+		if len(a.members) > 0 {
+			done = g.tendOne(ctx, a, latest) && done
+		}
+		if len(a.members) == 0 {
+			delete(g.attempts, hash)
+		}
+	}
+	return done
+}
+
+func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block) (done bool) {
+	done = true
+	if _, err := g.search(ctx, a, latest.Height); err != nil {
+		g.silent("cannot look for a transaction", err)
+		done = false
+	}
+	switch {
+	case len(a.members) == 0: // found to have failed, and given up
+	case a.rec.Included > 0 && a.rec.Code == 0: // the state will show it
+	case a.rec.Included > 0 || a.rec.Code != 0:
+		a.release(0)
+	case !canLand(a.rec, latest):
+		g.Logger.Warn("transaction was not included in time", "supplier", g.address, "tx", a.rec.Hash,
+			"sent_height", a.rec.SentHeight, "timeout_height", a.rec.TimeoutHeight)
+		a.release(latest.Height)
+	case len(a.rec.TxBytes) > 0 && a.sentAt < latest.Height:
+		done = g.again(ctx, a, latest.Height) && done
+	}
+	return done
+}
+
+// again sends the same bytes again.
+func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool) {
+	g.counters.rebroadcasts.Add(1)
+	err := g.broadcast(ctx, a)
+	var refusal *chain.Refusal
+	switch {
+	case err == nil:
+		a.taken, a.sentAt = true, height
+		return true
+	case !errors.As(err, &refusal):
+		a.taken = true // it may have arrived
+		g.silent("cannot send a transaction again", err)
+		return false
+	}
+	g.counters.refused.Add(1)
+	if a.taken {
+		// It may be in a block that has not been seen, or in another node's
+		// mempool. Only time ends it.
+		a.sentAt = height
+		g.Logger.Debug("transaction sent again was refused", "supplier", g.address, "tx", a.rec.Hash, "error", refusal)
+		return true
+	}
+	return g.refused(ctx, a, refusal, height)
+}
+
+func (g *signer) broadcast(ctx context.Context, a *attempt) error {
+	ctx, cancel := g.bounded(ctx)
+	defer cancel()
+	return g.node.Broadcast(ctx, a.rec.TxBytes)
+}
+
+func (g *signer) stateHeight(ctx context.Context) (int64, error) {
+	ctx, cancel := g.bounded(ctx)
+	defer cancel()
+	return g.node.StateHeight(ctx)
+}
+
+// silent counts and tells of a call that got no answer.
+func (g *signer) silent(what string, err error) {
+	g.counters.unreachable.Add(1)
+	g.Logger.Warn(what, "supplier", g.address, "error", err)
+}

@@ -1,0 +1,247 @@
+package tx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"cosmossdk.io/math"
+	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/seed52205347/relayminer/pkg/async"
+	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// Node is what a Submitter needs of the chain. *chain.Node implements it.
+type Node interface {
+	// ChainID returns the id of the chain that signatures are for.
+	ChainID() string
+	// StateHeight returns the height of the state that InForce is answered from.
+	StateHeight(ctx context.Context) (int64, error)
+	// AccountNumber returns the number of an account.
+	AccountNumber(ctx context.Context, address string) (uint64, error)
+	// Simulate returns the gas that a transaction uses, or a *chain.Refusal.
+	Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, err error)
+	// MinGasPrice returns the least gas price in upokt that the node takes.
+	MinGasPrice(ctx context.Context) (math.LegacyDec, error)
+	// Broadcast sends a transaction. The error is a *chain.Refusal if it is not
+	// in the node's mempool for certain.
+	Broadcast(ctx context.Context, txBytes []byte) error
+	// FindTx looks for a transaction in the blocks from one height to another.
+	FindTx(ctx context.Context, hash []byte, from, to int64) (result chain.TxResult, found bool, err error)
+}
+
+var _ Node = (*chain.Node)(nil)
+
+// Keys holds the private keys of signers. *chain.Keys implements it.
+type Keys interface {
+	// Signer returns the key of a bech32 address.
+	Signer(address string) (cryptotypes.PrivKey, bool)
+}
+
+var _ Keys = (*chain.Keys)(nil)
+
+// Errors with which a submission is not accepted.
+var (
+	// ErrStopped says that the submitter was stopped.
+	ErrStopped = errors.New("submitter is stopped")
+	// ErrInProgress says that a submission with the same key is in progress.
+	ErrInProgress = errors.New("submission is in progress already")
+	// ErrFull says that the bound on submissions in progress is reached.
+	ErrFull = errors.New("too many submissions in progress")
+	// ErrInvalidSubmission says that a submission lacks something.
+	ErrInvalidSubmission = errors.New("invalid submission")
+	// ErrNoKey says that the signer's key is not there.
+	ErrNoKey = errors.New("no key of signer")
+)
+
+// Submitter brings messages on chain. It implements relayer.TxSubmitter and may
+// be used concurrently. The owner calls Stop when done with it.
+type Submitter struct {
+	*means
+	keys  Keys
+	group *async.Group
+
+	mu       sync.Mutex
+	stopped  bool
+	signers  map[string]*signer
+	progress map[string]struct{} // keys of submissions without outcome
+}
+
+var _ relayer.TxSubmitter = (*Submitter)(nil)
+
+// means is what all signers work with.
+type means struct {
+	settings
+	node     Node
+	blocks   relayer.BlockSource
+	turns    *semaphore.Weighted // of signers that talk to the node
+	counters counters
+}
+
+// bounded returns a context for one call.
+func (m *means) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, m.CallTimeout)
+}
+
+// NewSubmitter returns a submitter that works with every block of blocks and
+// signs with keys. The error wraps ErrOptions.
+func NewSubmitter(node Node, blocks relayer.BlockSource, keys Keys, opts Options) (*Submitter, error) {
+	if node == nil || blocks == nil || keys == nil {
+		return nil, fmt.Errorf("%w: node, blocks and keys are required", ErrOptions)
+	}
+	set, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	s := &Submitter{
+		means:    &means{settings: set, node: node, blocks: blocks, turns: semaphore.NewWeighted(int64(set.Concurrency))},
+		keys:     keys,
+		group:    async.NewGroup(context.Background()),
+		signers:  make(map[string]*signer),
+		progress: make(map[string]struct{}),
+	}
+	if err := s.group.Go("submitter blocks", s.follow); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// follow wakes the signers with each block. What matters is that there is a
+// newer block, not each of them, so the oldest is dropped where several wait.
+func (s *Submitter) follow(ctx context.Context) error {
+	heads, unsubscribe := s.blocks.Blocks().Subscribe(
+		observable.WithName("submitter blocks"), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
+	done := observable.ForEach(heads, func(context.Context, *relayer.Block) error {
+		s.wakeAll()
+		return nil
+	})
+	<-ctx.Done()
+	unsubscribe()
+	<-done
+	return nil
+}
+
+func (s *Submitter) wakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.signers {
+		g.rouse()
+	}
+}
+
+// Submit implements relayer.TxSubmitter. The error wraps ErrStopped,
+// ErrInProgress, ErrFull, ErrNoKey or ErrInvalidSubmission. Whether the message
+// is in force already is asked before anything is sent, so a submission may be
+// repeated.
+func (s *Submitter) Submit(ctx context.Context, submission *relayer.Submission) (<-chan relayer.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("submit: %w", err)
+	}
+	if err := checkSubmission(submission); err != nil {
+		return nil, err
+	}
+	p, err := newPending(submission)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, fmt.Errorf("submit %s: %w", submission.Key, ErrStopped)
+	}
+	if _, ok := s.progress[submission.Key]; ok {
+		return nil, fmt.Errorf("submit %s: %w", submission.Key, ErrInProgress)
+	}
+	if len(s.progress) >= s.MaxPending {
+		return nil, fmt.Errorf("submit %s: %w: %d", submission.Key, ErrFull, s.MaxPending)
+	}
+	owner, err := s.owner(submission.Signer)
+	if err != nil {
+		return nil, fmt.Errorf("submit %s: %w", submission.Key, err)
+	}
+	s.progress[submission.Key] = struct{}{}
+	owner.accept(p)
+	return p.out, nil
+}
+
+func checkSubmission(sub *relayer.Submission) error {
+	switch {
+	case sub == nil:
+		return fmt.Errorf("%w: nil", ErrInvalidSubmission)
+	case sub.Key == "":
+		return fmt.Errorf("%w: no key", ErrInvalidSubmission)
+	case sub.Signer == "" || sub.Msg == nil || sub.InForce == nil || sub.Record == nil:
+		return fmt.Errorf("%w: %s lacks signer, message, InForce or Record", ErrInvalidSubmission, sub.Key)
+	case sub.Deadline < 1:
+		return fmt.Errorf("%w: %s has deadline %d", ErrInvalidSubmission, sub.Key, sub.Deadline)
+	}
+	return nil
+}
+
+// owner returns the goroutine of a signer, starting it if need be. s.mu is held.
+func (s *Submitter) owner(address string) (*signer, error) {
+	if g, ok := s.signers[address]; ok {
+		return g, nil
+	}
+	priv, ok := s.keys.Signer(address)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrNoKey, address)
+	}
+	g := newSigner(s.means, address, priv, s.forget)
+	if err := s.group.Go("signer "+address, g.run); err != nil {
+		return nil, err
+	}
+	s.signers[address] = g
+	return g, nil
+}
+
+// forget ends the progress of a submission. Signers call it holding no lock.
+func (s *Submitter) forget(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.progress, key)
+}
+
+// Stop refuses new submissions, ends the signers and closes the channels of the
+// submissions in progress without an outcome. Their transactions may still be
+// included; their recorded attempts say which. The error wraps ctx.Err if ctx
+// ends before everything has ended. Stopping twice is harmless.
+func (s *Submitter) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	return s.group.Stop(ctx)
+}
+
+// Stats is what a Submitter has done since it was made, and what it has in hand.
+type Stats struct {
+	Signers int // with an owner
+	Pending int // submissions without outcome
+
+	InForce     uint64 // submissions that ended so
+	Failed      uint64
+	NotIncluded uint64
+
+	Attempts       uint64 // transactions signed and recorded
+	Rebroadcasts   uint64 // sent again, the same bytes
+	Refused        uint64 // broadcasts that a node refused
+	Unreachable    uint64 // calls that got no answer
+	Included       uint64 // attempts seen in a block with effect
+	IncludedFailed uint64 // attempts seen in a block without effect
+	FeesUpokt      uint64 // of attempts seen in a block
+}
+
+// Stats returns a snapshot.
+func (s *Submitter) Stats() Stats {
+	s.mu.Lock()
+	signers, pending := len(s.signers), len(s.progress)
+	s.mu.Unlock()
+	stats := s.counters.snapshot()
+	stats.Signers, stats.Pending = signers, pending
+	return stats
+}

@@ -1,0 +1,18 @@
+// Package auth knows who may ask and who may answer: it verifies relay requests
+// and signs relay responses.
+//
+// A request is checked in the order of what a check costs, so that a stranger's
+// request is refused before it can cause work: its structure, the supplier and
+// service it names, its heights, its session as the chain has it, the members of
+// its ring, and last the ring signature. Nothing is remembered for a request
+// that fails.
+//
+// The ring rule is the chain's (x/proof, ring verification): every key in the
+// signature must belong to the session's application or to a gateway that the
+// application delegates to or has stopped delegating to within this session.
+// It is narrowed in one point: the chain also accepts the placeholder key for
+// applications without gateways, whose private half is public, so that anybody
+// could sign for such an application; it is refused here.
+//
+// Transports are left to the proxy, budgets to the meter.
+package auth

@@ -1,0 +1,39 @@
+package auth
+
+import (
+	"context"
+
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/ring"
+)
+
+// VerifyEvidence checks a stored relay as the chain checks the relay in a proof
+// (x/proof): the members of the ring as of now, the ring signature, and the
+// supplier's signature of the response. The ring signature is verified by the
+// reference implementation, whatever verified it when the relay was served.
+func (a *Authenticator) VerifyEvidence(ctx context.Context, relay *servicetypes.Relay) error {
+	if relay.GetReq() == nil || relay.GetRes() == nil || relay.Req.Meta.SessionHeader == nil {
+		return relayer.ErrInvalidRequest.Wrapf("relay without request, response or session header")
+	}
+	signature, err := ring.Parse(relay.Req.Meta.Signature)
+	if err != nil {
+		return relayer.ErrInvalidRing.Wrapf("%w", err)
+	}
+	if err := a.rings.checkMembers(ctx, relay.Req.Meta.SessionHeader, signature); err != nil {
+		return err
+	}
+	reference := rings{verifier: ring.Reference{}}
+	if err := reference.checkSignature(relay.Req, signature); err != nil {
+		return err
+	}
+	key, ours := a.keys.Signer(relay.Req.Meta.SupplierOperatorAddress)
+	if !ours {
+		return relayer.ErrUndefinedSigner.Wrapf("supplier %q", relay.Req.Meta.SupplierOperatorAddress)
+	}
+	if err := relay.Res.VerifySupplierOperatorSignature(key.PubKey()); err != nil {
+		return relayer.ErrInvalidResponse.Wrapf("%w", err)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	apptypes "github.com/pokt-network/poktroll/x/application/types"
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/ring"
+)
+
+// rings checks ring signatures against the keys that may sign for an application.
+type rings struct {
+	apps     relayer.ApplicationQuerier
+	accounts relayer.AccountQuerier
+	shared   relayer.SharedQuerier
+	verifier RingVerifier
+}
+
+// checkMembers checks that every key in the signature may sign for the session's
+// application.
+func (r *rings) checkMembers(ctx context.Context, header *sessiontypes.SessionHeader, signature ring.Signature) error {
+	allowed, err := r.allowedKeys(ctx, header)
+	if err != nil {
+		return err
+	}
+	// An honest ring names each key at most once, or a lone application's twice.
+	if most := max(2, len(allowed)); signature.Size() > most {
+		return relayer.ErrInvalidRing.Wrapf("ring of %d members, application %q can have %d",
+			signature.Size(), header.ApplicationAddress, most)
+	}
+	for i := range signature.Size() {
+		member := signature.Member(i)
+		if _, ok := allowed[string(member)]; !ok {
+			return relayer.ErrInvalidRing.Wrapf("key %x is neither application %q nor a gateway of it",
+				member, header.ApplicationAddress)
+		}
+	}
+	return nil
+}
+
+// checkSignature checks the signature itself.
+func (r *rings) checkSignature(request *servicetypes.RelayRequest, signature ring.Signature) error {
+	message, err := request.GetSignableBytesHash()
+	if err != nil {
+		return relayer.ErrInvalidRequest.Wrapf("signable bytes: %w", err)
+	}
+	if err := r.verifier.Verify(message, signature); err != nil {
+		return relayer.ErrInvalidRingSignature.Wrapf("%w", err)
+	}
+	return nil
+}
+
+// allowedKeys returns the compressed public keys, as map keys, that may sign for
+// the session. As on chain, a single member without a public key makes the whole
+// ring unusable: the chain could not verify a proof with it either.
+func (r *rings) allowedKeys(ctx context.Context, header *sessiontypes.SessionHeader) (map[string]struct{}, error) {
+	app, err := r.apps.Application(ctx, header.ApplicationAddress)
+	if err != nil {
+		return nil, lookupError(err, "application", header.ApplicationAddress)
+	}
+	live, err := r.shared.SharedParams(ctx)
+	if err != nil {
+		return nil, relayer.ErrInternal.Wrapf("shared params: %w", err)
+	}
+	target := sharedtypes.GetSessionEndHeight(live, header.SessionEndBlockHeight)
+	addresses := ringAddresses(app, target)
+	keys := make(map[string]struct{}, len(addresses))
+	for _, address := range addresses {
+		key, err := r.accounts.PubKey(ctx, address)
+		if err != nil {
+			return nil, lookupError(err, "public key of", address)
+		}
+		keys[string(key.Bytes())] = struct{}{}
+	}
+	return keys, nil
+}
+
+// ringAddresses returns the application and its gateways as of the session that
+// ends at target (x/application: a gateway that is being undelegated from still
+// counts until the session in which that happened is over).
+func ringAddresses(app *apptypes.Application, target int64) []string {
+	addresses := make([]string, 0, 1+len(app.DelegateeGatewayAddresses))
+	addresses = append(addresses, app.Address)
+	addresses = append(addresses, app.DelegateeGatewayAddresses...)
+	for sessionEnd, gateways := range app.PendingUndelegations {
+		if int64(sessionEnd) >= target {
+			addresses = append(addresses, gateways.GatewayAddresses...)
+		}
+	}
+	return addresses
+}
+
+// lookupError tells what the chain says is absent from what could not be asked.
+func lookupError(err error, what, address string) error {
+	if errors.Is(err, relayer.ErrNotFound) {
+		return relayer.ErrInvalidRing.Wrapf("%s %q: %w", what, address, err)
+	}
+	return relayer.ErrInternal.Wrapf("%s %q: %w", what, address, err)
+}

@@ -1,0 +1,95 @@
+package backend
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
+)
+
+const (
+	// dialTimeout bounds how long a connection to a service may take to be made.
+	// Everything else is bounded by the context of the request.
+	dialTimeout = 5 * time.Second
+	// maxAnswerHeader bounds the bytes of the headers of an answer.
+	maxAnswerHeader = 1 << 20
+)
+
+// HTTP sends requests to services over HTTP and keeps connections to them. It
+// may be used concurrently.
+type HTTP struct {
+	// The transport is used without an http.Client around it, which would read
+	// the Location of a redirect and fail if that is not a URL.
+	transport *http.Transport
+}
+
+// NewHTTP returns a client without connections.
+func NewHTTP() *HTTP {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	return &HTTP{transport: &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    dialTimeout,
+		MaxIdleConns:           4096,
+		MaxIdleConnsPerHost:    1024,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxAnswerHeader,
+		ForceAttemptHTTP2:      true,
+		// The caller's Accept-Encoding is passed on and the answer's bytes
+		// are signed as the service sent them.
+		DisableCompression: true,
+	}}
+}
+
+// Close drops the connections that are idle, and each other one when its request
+// is done.
+func (h *HTTP) Close() { h.transport.CloseIdleConnections() }
+
+// Answer is what a service answered.
+type Answer struct {
+	// Payload is the encoded POKTHTTPResponse.
+	Payload []byte
+	// StatusCode is the HTTP status of the service's answer.
+	StatusCode int
+}
+
+// Do has the encoded POKTHTTPRequest in payload answered by the target.
+// pocketHeaders are the Pocket-* headers of the relay, which are sent if the
+// target wants them. The body of an answer may have maxBody bytes at most. Only
+// ctx bounds the time.
+//
+// Errors carry one of the reasons relayer.ErrMalformedRequest,
+// ErrUnsupportedTransport, ErrTimeout, ErrResponseTooLarge and ErrInternal; none
+// of their texts tells where the service is. If the service was asked and gave
+// no answer the error is a *PrivateError, whose Cause does.
+func (h *HTTP) Do(
+	ctx context.Context,
+	target *config.Backend,
+	payload []byte,
+	pocketHeaders http.Header,
+	maxBody int64,
+) (*Answer, error) {
+	request, err := buildRequest(ctx, target, payload, pocketHeaders)
+	if err != nil {
+		return nil, err
+	}
+	response, err := h.transport.RoundTrip(request)
+	if err != nil {
+		return nil, unanswered(ctx, target, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		// The connection is not HTTP any more, and ctx does not end reads from it.
+		return nil, unanswered(ctx, target, errProtocolSwitched)
+	}
+	body, err := readBody(response, maxBody)
+	if err != nil {
+		return nil, unanswered(ctx, target, err)
+	}
+	encoded, err := encodeAnswer(response, body)
+	if err != nil {
+		return nil, unanswered(ctx, target, err)
+	}
+	return &Answer{Payload: encoded, StatusCode: response.StatusCode}, nil
+}

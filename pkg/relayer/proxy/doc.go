@@ -1,0 +1,28 @@
+// Package proxy is the relay miner's front: it listens for relay requests and
+// takes each through one pipeline, whatever the transport:
+//
+//	authenticate → can it be mined and stored? → backend → sign → publish → stored → reply
+//
+// Nothing reaches a backend or a signature that is not authenticated first, and
+// no reply leaves before the relay's evidence is safe. What is published is
+// exactly what is sent. A relay that is refused at any step is answered with a
+// RelayResponse that carries a RelayMinerError instead of a signature, with HTTP
+// status 200, since that is what gateways read. An answer with which the service
+// says that it failed (status 500 and above) is signed and returned, but not
+// published: a supplier is not paid for it.
+//
+// What strangers can make the proxy spend is bounded:
+//
+//   - A request's body has the size limit of its service, and before its service
+//     is known the largest of its listener; memory is taken as bytes arrive, and
+//     all bodies together have a bound at which relays are refused.
+//   - A service's timeout runs from the arrival of the headers to the backend's
+//     answer; storing the relay and writing the reply have bounds of their own.
+//   - A refusal is short, whatever the request was, and says nothing about the
+//     relay miner's inside. The log has the cause.
+//   - A panic costs its own relay only.
+//
+// The package knows listeners and transports. Who may ask is decided by a
+// relayer.RelayAuthenticator, where requests go by package backend, and what
+// becomes of served relays by whoever observes ServedRelays.
+package proxy

@@ -1,0 +1,148 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/backend"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
+)
+
+// storeTime is what a relay has beyond its service's timeout to become safe: the
+// service may use up its time without the answer being lost.
+const storeTime = 2 * time.Second
+
+// answer is what a transport got from the service for a relay's payload.
+type answer struct {
+	// payload becomes the payload of the relay response.
+	payload []byte
+	// mined is false for answers that a supplier is not paid for: the service
+	// failed. They are signed and returned all the same.
+	mined bool
+}
+
+// forwarder gets a relay's payload answered by the service. It is what differs
+// between transports.
+type forwarder func(ctx context.Context) (*answer, error)
+
+// pipeline is the way of every relay, whatever the transport.
+type pipeline struct {
+	auth     relayer.RelayAuthenticator
+	services relayer.ServiceQuerier
+	intake   relayer.RelayIntake
+	receipts *relayer.Receipts
+	served   *observable.Source[*servicetypes.Relay]
+}
+
+// serve takes one relay through the pipeline and returns the signed response,
+// whose relay is then safe in the store unless the service failed. The response
+// must be made by the deadline, and its relay be stored within storeTime after;
+// the end of ctx, which is the caller's, ends both. Errors carry a reason of
+// package relayer unless a part of the relay miner fails to name one.
+func (p *pipeline) serve(
+	ctx context.Context,
+	deadline time.Time,
+	service *config.Service,
+	request *servicetypes.RelayRequest,
+	forward forwarder,
+) (*servicetypes.RelayResponse, error) {
+	response, mined, err := p.respond(ctx, deadline, service, request, forward)
+	if err != nil {
+		return nil, err
+	}
+	if !mined {
+		return response, nil
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline.Add(storeTime))
+	defer cancel()
+	if err := p.store(ctx, &servicetypes.Relay{Req: request, Res: response}); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// respond returns the signed response by the deadline, and whether it is mined.
+func (p *pipeline) respond(
+	ctx context.Context,
+	deadline time.Time,
+	service *config.Service,
+	request *servicetypes.RelayRequest,
+	forward forwarder,
+) (*servicetypes.RelayResponse, bool, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if ctx.Err() != nil {
+		return nil, false, late(ctx, ctx.Err())
+	}
+	if err := p.auth.VerifyRelayRequest(ctx, request, service.ID); err != nil {
+		return nil, false, late(ctx, err)
+	}
+	if err := p.checkMinable(ctx, request); err != nil {
+		return nil, false, late(ctx, err)
+	}
+	got, err := forward(ctx)
+	if err != nil {
+		return nil, false, late(ctx, err)
+	}
+	response := &servicetypes.RelayResponse{
+		Meta:    servicetypes.RelayResponseMetadata{SessionHeader: request.Meta.SessionHeader},
+		Payload: got.payload,
+	}
+	if err := p.auth.SignRelayResponse(response, request.Meta.SupplierOperatorAddress); err != nil {
+		return nil, false, err
+	}
+	return response, got.mined, nil
+}
+
+// late returns err as a timeout if it is because the time of ctx was over, and
+// does not say so itself.
+func late(ctx context.Context, err error) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	if reason := reasonOf(err); reason != nil && reason != relayer.ErrInternal {
+		return err
+	}
+	return &backend.PrivateError{Reason: relayer.ErrTimeout.Wrapf("the service's time was over"), Cause: err}
+}
+
+// checkMinable makes sure that the relay could be mined and stored, before the
+// service is asked: a relay that fails afterwards has been served for nothing.
+func (p *pipeline) checkMinable(ctx context.Context, request *servicetypes.RelayRequest) error {
+	if err := p.intake.AcceptingErr(); err != nil {
+		return relayer.ErrStoreBusy.Wrapf("%w", err)
+	}
+	header := request.Meta.SessionHeader
+	// Both answers are pinned to the session's start and are cached for the miner by this.
+	if _, err := p.services.ComputeUnitsPerRelayAt(ctx, header.ServiceId, header.SessionStartBlockHeight); err != nil {
+		return relayer.ErrInternal.Wrapf("compute units per relay: %w", err)
+	}
+	if _, err := p.services.DifficultyTargetAt(ctx, header.ServiceId, header.SessionStartBlockHeight); err != nil {
+		return relayer.ErrInternal.Wrapf("relay mining difficulty: %w", err)
+	}
+	return nil
+}
+
+// store publishes the relay and waits until it is safe.
+func (p *pipeline) store(ctx context.Context, relay *servicetypes.Relay) error {
+	receipt := p.receipts.Expect(relay)
+	if err := p.served.Publish(ctx, relay); err != nil {
+		p.receipts.Resolve(relay, err)
+	}
+	err := receipt.Wait(ctx)
+	switch {
+	case err == nil, reasonOf(err) != nil:
+		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return relayer.ErrTimeout.Wrapf("the relay was not stored in time")
+	case errors.Is(err, context.Canceled):
+		return relayer.ErrInternal.Wrapf("the caller left before the relay was stored: %w", err)
+	default:
+		return relayer.ErrStoreRelay.Wrapf("%w", err)
+	}
+}

@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"cosmossdk.io/depinject"
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/backend"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
+)
+
+// servedRelaysBuffer is the number of relays that may wait for the miner. A full
+// buffer holds replies back; it does not lose relays.
+const servedRelaysBuffer = 1024
+
+// relayerProxy implements relayer.RelayerProxy.
+type relayerProxy struct {
+	pipeline *pipeline
+	backends *backend.HTTP
+	servers  []relayer.RelayServer
+	served   *observable.Source[*servicetypes.Relay]
+	log      *slog.Logger
+}
+
+var _ relayer.RelayerProxy = (*relayerProxy)(nil)
+
+// NewRelayerProxy returns a proxy with a server for each listen address of the
+// configuration. Nothing listens before Start.
+//
+// Required dependencies:
+//   - *config.Config
+//   - relayer.RelayAuthenticator
+//   - relayer.ServiceQuerier
+//   - relayer.RelayIntake
+//   - *relayer.Receipts
+//   - *slog.Logger
+func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) (relayer.RelayerProxy, error) {
+	var cfg *config.Config
+	p := &relayerProxy{
+		pipeline: &pipeline{},
+		backends: backend.NewHTTP(),
+		served: observable.NewSource[*servicetypes.Relay](
+			observable.WithName("served_relays"), observable.WithBuffer(servedRelaysBuffer)),
+	}
+	if err := depinject.Inject(deps, &cfg, &p.log,
+		&p.pipeline.auth, &p.pipeline.services, &p.pipeline.intake, &p.pipeline.receipts,
+	); err != nil {
+		return nil, fmt.Errorf("relayer proxy: %w", err)
+	}
+	p.log = p.log.With("component", "proxy")
+	p.pipeline.served = p.served
+	for _, listener := range cfg.Listeners() {
+		p.servers = append(p.servers, newHTTPServer(listener, p.pipeline, p.backends, p.log))
+	}
+	for _, opt := range opts {
+		opt(p)
+	}
+	return p, nil
+}
+
+// Start starts the servers.
+func (p *relayerProxy) Start(ctx context.Context) error {
+	for i, server := range p.servers {
+		if err := server.Start(ctx); err != nil {
+			return errors.Join(err, stopAll(ctx, p.servers[:i]))
+		}
+	}
+	return nil
+}
+
+// Stop stops the servers, then completes the stream of served relays.
+func (p *relayerProxy) Stop(ctx context.Context) error {
+	err := stopAll(ctx, p.servers)
+	p.served.Close()
+	p.backends.Close()
+	return err
+}
+
+// stopAll stops the servers at once: each of them waits for its relays in flight.
+func stopAll(ctx context.Context, servers []relayer.RelayServer) error {
+	errs := make(chan error, len(servers))
+	for _, server := range servers {
+		go func() { errs <- server.Stop(ctx) }() // awaited below
+	}
+	var joined []error
+	for range servers {
+		joined = append(joined, <-errs)
+	}
+	return errors.Join(slices.DeleteFunc(joined, func(err error) bool { return err == nil })...)
+}
+
+// ServedRelays returns the stream of served relays. It has one observer.
+func (p *relayerProxy) ServedRelays() relayer.RelaysObservable { return p.served }
+
+// VerifyRelayRequest asks the authenticator.
+func (p *relayerProxy) VerifyRelayRequest(
+	ctx context.Context,
+	relayRequest *servicetypes.RelayRequest,
+	serviceID string,
+) error {
+	return p.pipeline.auth.VerifyRelayRequest(ctx, relayRequest, serviceID)
+}
+
+// SignRelayResponse asks the authenticator.
+func (p *relayerProxy) SignRelayResponse(relayResponse *servicetypes.RelayResponse, supplierOperatorAddr string) error {
+	return p.pipeline.auth.SignRelayResponse(relayResponse, supplierOperatorAddr)
+}
