@@ -34,7 +34,7 @@ func (o *demoOptions) sendRelays(ctx context.Context, network *localnet.Network,
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	gateways, err := newGateways(ctx, network, chain.NewQueries(node), o.concurrency)
+	gateways, err := newGateways(ctx, network, node, o.concurrency)
 	if err != nil {
 		return err
 	}
@@ -56,6 +56,7 @@ func (o *demoOptions) sendRelays(ctx context.Context, network *localnet.Network,
 // gateway sends relays for one application.
 type gateway struct {
 	network  *localnet.Network
+	node     *chain.Node
 	queries  *chain.Queries
 	app      localnet.Application
 	endpoint string
@@ -67,7 +68,8 @@ type gateway struct {
 
 // newGateways returns a gateway for each application. It signs with the key of
 // the first gateway that the application has delegated to, or its own.
-func newGateways(ctx context.Context, network *localnet.Network, queries *chain.Queries, connections int) ([]*gateway, error) {
+func newGateways(ctx context.Context, network *localnet.Network, node *chain.Node, connections int) ([]*gateway, error) {
+	queries := chain.NewQueries(node)
 	sender := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	endpoints := make(map[string]string)
 	for _, service := range network.Services {
@@ -81,6 +83,7 @@ func newGateways(ctx context.Context, network *localnet.Network, queries *chain.
 		}
 		gateways = append(gateways, &gateway{
 			network:  network,
+			node:     node,
 			queries:  queries,
 			app:      app,
 			endpoint: endpoints[app.ServiceID],
@@ -143,7 +146,10 @@ func (g *gateway) serveOne(ctx context.Context, n int, t *tally) error {
 func (g *gateway) target(ctx context.Context, n int) (*client.Relay, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	height := g.network.Height()
+	height, err := g.node.StateHeight(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if len(g.targets) == 0 || g.targets[0].Session.SessionEndBlockHeight < height {
 		session, err := g.queries.Session(ctx, g.app.Address, g.app.ServiceID, height)
 		if err != nil {

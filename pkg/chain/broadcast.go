@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,8 +36,17 @@ func (n *Node) Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, er
 		codes.ResourceExhausted, codes.Unauthenticated, codes.PermissionDenied:
 		return 0, err // words of the transport or of a proxy, not of the chain
 	default:
-		return 0, &Refusal{Codespace: SimulationCodespace, Code: uint32(code), Log: status.Convert(err).Message()}
+		return 0, &Refusal{Codespace: SimulationCodespace, Code: uint32(code), Log: words(err)}
 	}
+}
+
+// words returns what the server said, without what was wrapped around it.
+func words(err error) string {
+	var said interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &said) {
+		return said.GRPCStatus().Message()
+	}
+	return err.Error()
 }
 
 // Broadcast hands a signed transaction to the node and returns when the node has

@@ -33,7 +33,9 @@ const (
 	defaultMinSilence = 5 * time.Second
 	defaultPoll       = 2 * time.Second
 	defaultReplay     = 64
-	maxBackoff        = 30 * time.Second
+	// maxBackoff bounds the pause between tries to reach a node. It is short
+	// beside the time that a claim window is open.
+	maxBackoff = 5 * time.Second
 	// silenceBlocks is how many block times without a word make a subscription
 	// silent.
 	silenceBlocks = 3

@@ -31,10 +31,11 @@ type Keys struct {
 	addresses []string
 }
 
-// operatorKey is a key with its name in the keyring.
+// operatorKey is a key with its name in the keyring. The key is behind a
+// function because printing, whatever the verb, does not look into one.
 type operatorKey struct {
 	name string
-	priv cryptotypes.PrivKey
+	priv func() cryptotypes.PrivKey
 }
 
 // LoadKeys reads the named keys out of a keyring. A name that occurs twice, or
@@ -59,7 +60,7 @@ func LoadKeys(kr keyring.Keyring, names []string) (*Keys, error) {
 		if _, ok := keys.byAddress[address]; ok {
 			continue
 		}
-		keys.byAddress[address] = operatorKey{name: name, priv: priv}
+		keys.byAddress[address] = operatorKey{name: name, priv: func() cryptotypes.PrivKey { return priv }}
 		keys.addresses = append(keys.addresses, address)
 	}
 	if len(failed) > 0 {
@@ -125,7 +126,10 @@ func (k *Keys) Name(address string) (string, bool) {
 // must not print it.
 func (k *Keys) Signer(address string) (cryptotypes.PrivKey, bool) {
 	key, ok := k.byAddress[address]
-	return key.priv, ok
+	if !ok {
+		return nil, false
+	}
+	return key.priv(), true
 }
 
 // String lists names and addresses.
@@ -135,15 +139,6 @@ func (k *Keys) String() string {
 		shown = append(shown, k.byAddress[address].name+"="+address)
 	}
 	return "keys[" + strings.Join(shown, " ") + "]"
-}
-
-// GoString is String, so that no format verb reaches the private keys.
-func (k *Keys) GoString() string { return k.String() }
-
-// Format is String for every verb.
-func (k *Keys) Format(state fmt.State, _ rune) {
-	// The error is that of the writer behind the formatter, which reports it.
-	_, _ = state.Write([]byte(k.String()))
 }
 
 // LogValue is String.

@@ -43,14 +43,11 @@ func (n *Node) subscribe(ctx context.Context, deliver func(head)) error {
 	defer release()
 
 	for {
-		if err := conn.SetReadDeadline(time.Now().Add(maxQuiet)); err != nil {
-			return fmt.Errorf("subscription: rpc %s: %w", n.query.at, err)
+		message, err := read(conn)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		_, message, err := conn.ReadMessage()
 		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
 			return fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, n.query.at, err)
 		}
 		h, ok, err := parseEvent(message)
@@ -62,6 +59,15 @@ func (n *Node) subscribe(ctx context.Context, deliver func(head)) error {
 			deliver(h)
 		}
 	}
+}
+
+// read waits for a message as long as the connection shows life.
+func read(conn *websocket.Conn) ([]byte, error) {
+	if err := conn.SetReadDeadline(time.Now().Add(maxQuiet)); err != nil {
+		return nil, err
+	}
+	_, message, err := conn.ReadMessage()
+	return message, err
 }
 
 // openEvents connects to the event stream and asks for new headers.

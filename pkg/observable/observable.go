@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/reactivex/rxgo/v2"
@@ -124,5 +125,5 @@ func cast[T any](v any) (T, error) {
 	if v == nil && any(t) == nil {
 		return t, nil
 	}
-	return t, fmt.Errorf("observable item is a %T, not a %T", v, t)
+	return t, fmt.Errorf("observable item is a %T, not a %v", v, reflect.TypeFor[T]())
 }

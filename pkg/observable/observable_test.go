@@ -49,6 +49,22 @@ func TestObserve_SecondConsumerPanicsWhileWiring(t *testing.T) {
 	}
 }
 
+// defined is how a package gives a stream of its own a name.
+type defined observable.Observable[int]
+
+func TestObservable_DefinedTypesPassThroughStages(t *testing.T) {
+	leavesNothing(t)
+	source := observable.NewSource[int]()
+	var in defined = source
+	var mapped defined = observable.Map(in, identity[int])
+	got, done := sink(observable.Batch(mapped, 2, 0)) // of mapped's own element type
+	publish(t, source, 1, 2, 3)
+	source.Close()
+	if vs := drained(t, got, done); !reflect.DeepEqual(vs, [][]int{{1, 2}, {3}}) {
+		t.Errorf("got %v", vs)
+	}
+}
+
 func TestObserve_NothingRunsWithoutAConsumer(t *testing.T) {
 	leavesNothing(t) // though no source is ever closed
 	source := observable.NewSource[int]()

@@ -20,8 +20,9 @@ type Stats struct {
 // StatsSnapshot is what a Stats showed at one moment. The fields are read one
 // after the other, so that they balance exactly only once the stream is done.
 //
-// For Map and ForEach, In = Out + Errors + Panics at the end; for Filter what
-// remains is the number of items that the predicate rejected.
+// At the end In = Out + Errors + Panics for Map and ForEach; for Filter what
+// remains is the number of items that the predicate rejected. In = Out + Dropped
+// for a subscription that was read to its end.
 type StatsSnapshot struct {
 	// In counts the items taken in: accepted by a source, or taken from the
 	// stage before.
@@ -40,7 +41,8 @@ type StatsSnapshot struct {
 	// and the panics of error handlers.
 	Panics uint64
 	// Queue is the number of items that wait behind the stage for the next one.
-	// It is zero for ForEach, which has nothing behind it.
+	// It is zero for ForEach, which has nothing behind it, and for a Replay,
+	// whose subscriptions have queues of their own.
 	Queue int
 	// Waits counts the publications that found no room and had to wait, and
 	// Waited is the time that they spent waiting.

@@ -83,6 +83,59 @@ func TestStages_AFailureCostsItsOwnItemOnly(t *testing.T) {
 	}
 }
 
+// The place of a dropped item must not be taken for a nil value.
+func TestStages_DoNotSeeWhatAnEarlierStageDropped(t *testing.T) {
+	type in = observable.Observable[any]
+	type build func(in, ...observable.Option) (*list[any], <-chan struct{})
+	one := func(_ context.Context, v any) ([]any, error) { return []any{v}, nil }
+	flat := func(_ context.Context, vs []any) ([]any, error) { return vs, nil }
+	cases := map[string]build{
+		"map": func(odd in, opts ...observable.Option) (*list[any], <-chan struct{}) {
+			return sink(observable.Map(odd, identity[any], opts...))
+		},
+		"filter": func(odd in, opts ...observable.Option) (*list[any], <-chan struct{}) {
+			return sink(observable.Filter(odd, func(any) bool { return true }, opts...))
+		},
+		"map expand": func(odd in, opts ...observable.Option) (*list[any], <-chan struct{}) {
+			return sink(observable.MapExpand(odd, one, opts...))
+		},
+		"batch": func(odd in, opts ...observable.Option) (*list[any], <-chan struct{}) {
+			return sink(observable.MapExpand(observable.Batch(odd, 2, 0, opts...), flat))
+		},
+		"shard": func(odd in, opts ...observable.Option) (*list[any], <-chan struct{}) {
+			return sink(observable.Shard(odd, 1, func(any) uint64 { return 0 }, opts...)[0])
+		},
+		"merge": func(odd in, opts ...observable.Option) (*list[any], <-chan struct{}) {
+			return sink(observable.Merge([]in{odd}, opts...))
+		},
+		"for each": sink[any],
+	}
+	for kind, build := range cases {
+		t.Run(kind, func(t *testing.T) {
+			leavesNothing(t)
+			_, handle := reports()
+			source := observable.NewSource[int]()
+			odd := observable.Map(source, func(_ context.Context, v int) (any, error) {
+				if v%2 == 0 {
+					return nil, errBad
+				}
+				return v, nil
+			}, handle)
+			later, handleLater := reports()
+			stats := new(observable.Stats)
+			got, done := build(odd, observable.WithStats(stats), handleLater)
+			publish(t, source, numbers(0, 10)...)
+			source.Close()
+			if vs, want := drained(t, got, done), []any{1, 3, 5, 7, 9}; !slices.Equal(vs, want) {
+				t.Errorf("got %v, want %v", vs, want)
+			}
+			if s := stats.Snapshot(); s.In != 5 || s.Errors != 0 || len(later.all()) != 0 {
+				t.Errorf("the later stage saw %+v and reported %v, want 5 in and no error", s, later.all())
+			}
+		})
+	}
+}
+
 func checkReports(t *testing.T, all []report) {
 	t.Helper()
 	if len(all) != 200 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/cosmos/cosmos-sdk/codec"
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	apptypes "github.com/pokt-network/poktroll/x/application/types"
@@ -73,7 +74,7 @@ type Config struct {
 	// proof, 0 to 1; nil means always.
 	ProofProbability *float64
 	// ProofThreshold is the amount in upokt from which on a claim needs a proof
-	// whatever the probability.
+	// whatever the probability; 0 means DefaultProofThreshold.
 	ProofThreshold int64
 	// TargetNumRelays is the number of mined relays per session and service
 	// that the relay mining difficulty aims at; 0 means the chain's own default.
@@ -205,6 +206,9 @@ func (c Config) check() error {
 	}
 	if c.ProofThreshold < 0 {
 		return configErrorf("ProofThreshold", "%d upokt is negative", c.ProofThreshold)
+	}
+	if c.MaxTxBytes < 0 || c.MaxTxBytes > cmttypes.MaxBlockSizeBytes/2 {
+		return configErrorf("MaxTxBytes", "%d is not between 0 and %d", c.MaxTxBytes, cmttypes.MaxBlockSizeBytes/2)
 	}
 	if _, err := cosmostypes.ParseDecCoins(c.MinGasPrices); err != nil {
 		return configErrorf("MinGasPrices", "must be like 0.001upokt: %w", err)

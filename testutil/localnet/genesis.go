@@ -91,6 +91,8 @@ func (g *genesis) document() (*genutiltypes.AppGenesis, error) {
 	}
 	params := cmttypes.DefaultConsensusParams()
 	params.Block.MaxGas = g.config.MaxBlockGas
+	// A transaction that the mempool takes must fit into a block.
+	params.Block.MaxBytes = max(params.Block.MaxBytes, 2*int64(g.config.MaxTxBytes))
 	doc := genutiltypes.NewAppGenesisWithVersion(g.config.ChainID, state)
 	doc.GenesisTime = time.Now().UTC()
 	doc.Consensus.Params = params

@@ -10,7 +10,7 @@ import (
 type heights struct {
 	mu      sync.Mutex
 	height  int64
-	err     error         // why no block follows; errors that follow it are dropped
+	err     error         // why no block follows, the first cause only
 	changed chan struct{} // closed and replaced at each change
 }
 
@@ -34,6 +34,13 @@ func (h *heights) fail(err error) {
 		h.err = err
 		h.announce()
 	}
+}
+
+// resume forgets a failure: the node runs again.
+func (h *heights) resume() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = nil
 }
 
 func (h *heights) announce() {

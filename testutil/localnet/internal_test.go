@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,12 +14,13 @@ import (
 // failingApp fails to execute the block of a height.
 type failingApp struct {
 	abci.Application
-	height int64
-	fail   func() error
+	height  int64
+	healthy *atomic.Bool // once true it does not fail any more
+	fail    func() error
 }
 
 func (a failingApp) FinalizeBlock(ctx context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
-	if req.Height >= a.height {
+	if req.Height >= a.height && !a.healthy.Load() {
 		if err := a.fail(); err != nil {
 			return nil, err
 		}
@@ -45,11 +47,12 @@ func TestWaitForHeight_HaltedChainIsAnErrorWithItsCause(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
+			var healthy atomic.Bool
 			network, err := Start(ctx, Config{
 				Home:      t.TempDir(),
 				BlockTime: 50 * time.Millisecond,
 				wrapApp: func(application abci.Application) abci.Application {
-					return failingApp{Application: application, height: 3, fail: test.fail}
+					return failingApp{Application: application, height: 3, healthy: &healthy, fail: test.fail}
 				},
 			})
 			if err != nil {
@@ -65,6 +68,16 @@ func TestWaitForHeight_HaltedChainIsAnErrorWithItsCause(t *testing.T) {
 			}
 			if got := network.Height(); got != 2 {
 				t.Errorf("height is %d, want 2", got)
+			}
+			if err := network.StopNode(); err != nil {
+				t.Fatal(err)
+			}
+			healthy.Store(true)
+			if err := network.StartNode(); err != nil {
+				t.Fatal(err)
+			}
+			if err := network.WaitForHeight(ctx, 4); err != nil {
+				t.Errorf("the cured chain does not go on: %v", err)
 			}
 			if err := network.Stop(); err != nil {
 				t.Errorf("stop after the halt: %v", err)

@@ -3,6 +3,7 @@ package localnet
 import (
 	"encoding/hex"
 	"fmt"
+	"runtime"
 
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	"github.com/cosmos/cosmos-sdk/codec"
@@ -11,6 +12,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	"github.com/pokt-network/poktroll/app"
+	"golang.org/x/sync/errgroup"
 )
 
 // identity is a key with the name that it has in the keyring.
@@ -66,16 +68,26 @@ func (ids identities) all() []identity {
 	return append(all, ids.suppliers...)
 }
 
-// writeKeyring stores all keys in a keyring of the backend "test" in dir.
+// writeKeyring stores all keys in a keyring of the backend "test" in dir. Each
+// key takes milliseconds to encrypt, so all processors take part.
 func (ids identities) writeKeyring(cdc codec.Codec, dir string) error {
-	ring, err := keyring.New(app.Name, keyring.BackendTest, dir, nil, cdc)
-	if err != nil {
-		return fmt.Errorf("open keyring %s: %w", dir, err)
+	all := ids.all()
+	workers := min(runtime.GOMAXPROCS(0), len(all))
+	var group errgroup.Group
+	for worker := range workers {
+		group.Go(func() error {
+			// A keyring is not for concurrent use; its directory is.
+			ring, err := keyring.New(app.Name, keyring.BackendTest, dir, nil, cdc)
+			if err != nil {
+				return fmt.Errorf("open keyring %s: %w", dir, err)
+			}
+			for i := worker; i < len(all); i += workers {
+				if err := ring.ImportPrivKeyHex(all[i].name, all[i].privateKeyHex(), string(hd.Secp256k1Type)); err != nil {
+					return fmt.Errorf("store key %s in keyring %s: %w", all[i].name, dir, err)
+				}
+			}
+			return nil
+		})
 	}
-	for _, id := range ids.all() {
-		if err := ring.ImportPrivKeyHex(id.name, id.privateKeyHex(), string(hd.Secp256k1Type)); err != nil {
-			return fmt.Errorf("store key %s in keyring %s: %w", id.name, dir, err)
-		}
-	}
-	return nil
+	return group.Wait()
 }

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +139,15 @@ func TestStart_ChainKnowsAllThatTheNetworkLists(t *testing.T) {
 			if !res.Balances.AmountOf("upokt").IsPositive() {
 				t.Errorf("account %s cannot pay a fee", address)
 			}
+		}
+	})
+	t.Run("node reports the version of the chain", func(t *testing.T) {
+		info, err := network.RPC().ABCIInfo(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Response.Version; got != "0.1.35" {
+			t.Errorf("version is %q, want 0.1.35", got)
 		}
 	})
 	t.Run("keyring holds the suppliers' keys", func(t *testing.T) {
@@ -300,6 +311,29 @@ func TestStop_EndsTheNetworkForGood(t *testing.T) {
 	}
 }
 
+func TestStop_AwaitsTheGoroutinesOfTheNetwork(t *testing.T) {
+	ctx := deadline(t)
+	network := start(t, ctx, localnet.Config{})
+	getSession(t, ctx, dial(t, network), network.Applications[0]) // through a gate
+	if err := network.StopNode(); err != nil {
+		t.Fatal(err)
+	}
+	if err := network.StartNode(); err != nil {
+		t.Fatal(err)
+	}
+	if err := network.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		// Methods of the package; CometBFT's own goroutines do not pass here.
+		if strings.Contains(stack, "/testutil/localnet.(*") {
+			t.Errorf("still there after the stop:\n%s", stack)
+		}
+	}
+}
+
 func TestWaitForHeight_EndsWithTheContext(t *testing.T) {
 	network := start(t, deadline(t), localnet.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -370,6 +404,7 @@ func TestStart_UnusableConfigNamesTheField(t *testing.T) {
 		{"BlocksPerSession", localnet.Config{BlocksPerSession: 1}},
 		{"ProofProbability", localnet.Config{ProofProbability: new(1.5)}},
 		{"ProofThreshold", localnet.Config{ProofThreshold: -1}},
+		{"MaxTxBytes", localnet.Config{MaxTxBytes: 1 << 30}},
 		{"MinGasPrices", localnet.Config{MinGasPrices: "cheap"}},
 		{"Services", localnet.Config{Services: []localnet.ServiceConfig{{ID: "not an id"}}}},
 		{"Services", localnet.Config{Services: []localnet.ServiceConfig{{ID: "twice"}, {ID: "twice"}}}},

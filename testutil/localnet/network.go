@@ -260,8 +260,8 @@ func (n *Network) StopNode() error {
 	return n.halt()
 }
 
-// StartNode runs the node again where StopNode left it. It does nothing when
-// the node runs.
+// StartNode runs the node again where StopNode left it, also when it had halted
+// before. It does nothing unless the node was stopped.
 func (n *Network) StartNode() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -280,6 +280,7 @@ func (n *Network) StartNode() error {
 
 // run starts the node over the application and opens the gates. n.mu is held.
 func (n *Network) run(opened *app.App) error {
+	n.heights.resume()
 	node, err := startNode(n.config, opened, n.dbs.comet, n.heights, n.ports)
 	if err != nil {
 		return errors.Join(err, n.halt())
@@ -303,8 +304,9 @@ func (n *Network) halt() error {
 	return errors.Join(err, n.dbs.close())
 }
 
-// Stop ends the network: node, backends, addresses. The files in Home stay. It
-// does nothing the second time.
+// Stop ends the network: node, backends, addresses. The files in Home stay, and
+// so do a few idle goroutines that CometBFT never ends. It does nothing the
+// second time.
 func (n *Network) Stop() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -70,7 +72,11 @@ func (f *relayFlags) run(cmd *cobra.Command) (err error) {
 		return fmt.Errorf("--count: %d is too few", f.count)
 	}
 	ctx := cmd.Context()
-	at := chain.Config{QueryGRPCURL: f.node.grpcAddr, QueryRPCURLs: []string{f.node.node}}
+	at := chain.Config{
+		QueryGRPCURL: f.node.grpcAddr,
+		QueryRPCURLs: []string{f.node.node},
+		Logger:       slog.New(slog.DiscardHandler),
+	}
 	f.node.apply(cmd.Flags(), &at)
 	node, err := chain.Dial(ctx, at)
 	if err != nil {
@@ -233,7 +239,7 @@ func (f *relayFlags) send(ctx context.Context, out, progress io.Writer, c *clien
 		}
 		fmt.Fprintf(progress, "relay %d of %d: status %d, signature of %s verified, %s\n",
 			n, f.count, answer.StatusCode, relay.Supplier, time.Since(began).Round(time.Millisecond))
-		if _, err := fmt.Fprintf(out, "%s\n", answer.BodyBz); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\n", bytes.TrimRight(answer.BodyBz, "\n")); err != nil {
 			return err
 		}
 	}

@@ -97,7 +97,11 @@ func (f *startFlags) run(cmd *cobra.Command) (err error) {
 	}
 	<-cmd.Context().Done()
 	log.Info("stopping: relays in flight are finished first")
-	return stopWithin(miner, shutdownTimeout)
+	if err := stopWithin(miner, shutdownTimeout); err != nil {
+		return err
+	}
+	log.Info("relay miner stopped")
+	return nil
 }
 
 // options returns what the flags say.

@@ -90,6 +90,7 @@ func (g *signer) search(ctx context.Context, a *attempt, height int64) (found bo
 // had no effect there.
 func (g *signer) included(a *attempt, result chain.TxResult) {
 	a.rec.Included, a.rec.Code, a.rec.Codespace = result.Height, result.Code, result.Codespace
+	a.rec.TxBytes = nil // never to be sent again
 	g.counters.feesUpokt.Add(uint64(max(a.rec.FeeUpokt, 0)))
 	if result.Code == 0 {
 		g.counters.included.Add(1)

@@ -32,10 +32,31 @@ func canLand(a relayer.TxAttempt, latest *relayer.Block) bool {
 	return true
 }
 
-// nextStamp returns a timeout timestamp that the signer has not used: life after
-// the newest block, jitter later, and after the one used last.
-func nextStamp(blockTime time.Time, life, jitter time.Duration, last int64) int64 {
-	return max(blockTime.Add(life+jitter).UnixNano(), last+1)
+// stamps are the timeout timestamps that a signer has used, in Unix nanoseconds.
+type stamps map[int64]struct{}
+
+// next returns a timestamp that was not used, life and jitter after the newest
+// block's time or some nanoseconds more, and marks it used. Those that are over
+// are forgotten: their transactions cannot be included, nor can one that repeats
+// them.
+func (s stamps) next(blockTime time.Time, life, jitter time.Duration) int64 {
+	now := blockTime.UnixNano()
+	for stamp := range s {
+		if stamp <= now {
+			delete(s, stamp)
+		}
+	}
+	stamp := blockTime.Add(life + jitter).UnixNano()
+	for s.used(stamp) {
+		stamp++
+	}
+	s[stamp] = struct{}{}
+	return stamp
+}
+
+func (s stamps) used(stamp int64) bool {
+	_, ok := s[stamp]
+	return ok
 }
 
 // verdict is what a refusal says about the attempt.

@@ -226,6 +226,7 @@ func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal
 		return false
 	}
 	a.rec.Code, a.rec.Codespace, a.rec.Error = refusal.Code, refusal.Codespace, refusal.Log
+	a.rec.TxBytes = nil // never to be sent again
 	g.Logger.Warn("transaction was refused", "supplier", g.address, "tx", a.rec.Hash,
 		"messages", len(a.members), "fee_upokt", a.rec.FeeUpokt, "error", refusal)
 	g.note(a)
@@ -283,6 +284,7 @@ const (
 // withdraw gives up an attempt that could not be made durable.
 func (g *signer) withdraw(a *attempt, cause error) {
 	a.rec.Codespace, a.rec.Code, a.rec.Error = ownCodespace, notSentCode, fmt.Sprintf("not sent: %v", cause)
+	a.rec.TxBytes = nil
 	g.note(a)
 	g.obstruct(a.members, cause)
 	a.release(0)

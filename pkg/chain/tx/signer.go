@@ -29,8 +29,8 @@ type signer struct {
 	account  uint64
 	known    bool // account is the account's number
 	waiting  []*pending
-	attempts map[string]*attempt     // by hash; those with members
-	stamp    int64                   // timeout timestamp used last, Unix nanoseconds
+	attempts map[string]*attempt // by hash; those with members
+	stamps   stamps
 	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
 	worked   int64                   // newest block when the signer worked last
 	retry    time.Duration           // pause before the next retry
@@ -41,6 +41,7 @@ func newSigner(m *means, address string, priv cryptotypes.PrivKey, forget func(s
 		means: m, address: address, priv: priv, forget: forget,
 		wake:     make(chan struct{}, 1),
 		attempts: make(map[string]*attempt),
+		stamps:   make(stamps),
 		prices:   map[bool]math.LegacyDec{false: m.price, true: m.price},
 		retry:    firstRetry,
 	}
@@ -70,30 +71,30 @@ func (g *signer) accept(p *pending) {
 // run is the signer's goroutine.
 func (g *signer) run(ctx context.Context) error {
 	defer g.abandon()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(lastRetry)
 	timer.Stop()
 	defer timer.Stop()
+	lingering := false // the timer runs for submissions that wait for others
 	for {
 		due := false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
-			due = true
+			due, lingering = true, false
 		case <-g.wake:
 		}
-		arrived := g.collect()
-		latest := g.blocks.Latest()
-		switch {
-		case latest == nil || len(g.waiting) == 0:
-			continue
-		case due || latest.Height > g.worked:
-			timer.Stop()
-			if again := g.turn(ctx, latest); again > 0 {
-				timer.Reset(again)
-			}
-		case arrived:
+		if g.collect() && !due && !lingering {
+			lingering = true
 			timer.Reset(g.Linger)
+		}
+		latest := g.blocks.Latest()
+		if lingering || latest == nil || len(g.waiting) == 0 || !due && latest.Height == g.worked {
+			continue
+		}
+		timer.Stop()
+		if again := g.turn(ctx, latest); again > 0 {
+			timer.Reset(again)
 		}
 	}
 }
@@ -136,7 +137,7 @@ func (g *signer) collect() (arrived bool) {
 // Several submissions can have been in one.
 func (g *signer) adopt(p *pending) {
 	for _, rec := range p.sub.Prior {
-		g.stamp = max(g.stamp, rec.TimeoutUnixNs)
+		g.stamps[rec.TimeoutUnixNs] = struct{}{}
 		a, ok := g.attempts[rec.Hash]
 		if !ok {
 			a = resume(rec, g.height())
@@ -195,8 +196,7 @@ func (g *signer) abandon() {
 // two processes with one key, and one before and after a restart, apart.
 func (g *signer) nextTimeout(latest *relayer.Block) int64 {
 	jitter := time.Duration(rand.Int64N(int64(time.Second)))
-	g.stamp = nextStamp(latest.Time, g.Life, jitter, g.stamp)
-	return g.stamp
+	return g.stamps.next(latest.Time, g.Life, jitter)
 }
 
 const (

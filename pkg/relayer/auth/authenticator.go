@@ -52,7 +52,8 @@ type Option func(*Authenticator)
 // WithServiceSuppliers limits the suppliers that answer for the service to those
 // with the given operator addresses. The default is all whose keys are held.
 func WithServiceSuppliers(serviceID string, operatorAddresses ...string) Option {
-	return func(a *Authenticator) { a.suppliersOf[serviceID] = operatorAddresses }
+	allowed := slices.Clone(operatorAddresses)
+	return func(a *Authenticator) { a.suppliersOf[serviceID] = allowed }
 }
 
 // NewAuthenticator returns an authenticator.
@@ -150,8 +151,8 @@ func (a *Authenticator) checkSupplier(operatorAddress, serviceID string) error {
 }
 
 // checkHeights checks that the session has begun and that its grace period is
-// not over. It asks only for what does not depend on the caller's heights until
-// those are plausible.
+// not over. It leaves only heights near the newest block, so that a stranger
+// cannot have the chain asked about a different past session each time.
 func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.SessionHeader) error {
 	latest := a.blocks.Latest()
 	if latest == nil {
@@ -162,16 +163,22 @@ func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.S
 		return relayer.ErrInvalidSession.Wrapf("session starts at height %d, the chain is at %d",
 			start, latest.Height)
 	}
-	if end >= latest.Height {
-		return nil
-	}
 	live, err := a.shared.SharedParams(ctx)
 	if err != nil {
 		return relayer.ErrInternal.Wrapf("shared params: %w", err)
 	}
-	// Parameters may have changed since the session began, by less than a session's length.
-	slack := int64(live.GracePeriodEndOffsetBlocks + live.NumBlocksPerSession)
-	if end+slack < latest.Height {
+	length := int64(live.NumBlocksPerSession)
+	if end >= latest.Height {
+		// A new session length begins with a session (x/shared), so the one in
+		// force now is that of the session that the newest block belongs to.
+		if start+length <= latest.Height {
+			return relayer.ErrInvalidSession.Wrapf("sessions have %d blocks, the one from height %d cannot last until %d",
+				length, start, end)
+		}
+		return nil
+	}
+	// Loose, since the grace period may have changed after the session.
+	if end+int64(live.GracePeriodEndOffsetBlocks)+length < latest.Height {
 		return expired(end, latest.Height)
 	}
 	params, err := a.shared.SharedParamsAt(ctx, end)
@@ -180,6 +187,9 @@ func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.S
 	}
 	if sharedtypes.IsGracePeriodElapsed(params, end, latest.Height) {
 		return expired(end, latest.Height)
+	}
+	if start != sharedtypes.GetSessionStartHeight(params, end) {
+		return relayer.ErrInvalidSession.Wrapf("no session lasts from height %d to %d", start, end)
 	}
 	return nil
 }

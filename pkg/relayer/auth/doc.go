@@ -10,9 +10,10 @@
 // The ring rule is the chain's (x/proof, ring verification): every key in the
 // signature must belong to the session's application or to a gateway that the
 // application delegates to or has stopped delegating to within this session.
-// It is narrowed in one point: the chain also accepts the placeholder key for
+// It is narrowed in two points. The chain also accepts the placeholder key for
 // applications without gateways, whose private half is public, so that anybody
-// could sign for such an application; it is refused here.
+// could sign for such an application; it is refused here. And a ring has no more
+// members than an honest signer would give it, since each is work to verify.
 //
 // Transports are left to the proxy, budgets to the meter.
 package auth

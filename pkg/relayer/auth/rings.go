@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	apptypes "github.com/pokt-network/poktroll/x/application/types"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
@@ -24,12 +25,11 @@ type rings struct {
 // checkMembers checks that every key in the signature may sign for the session's
 // application.
 func (r *rings) checkMembers(ctx context.Context, header *sessiontypes.SessionHeader, signature ring.Signature) error {
-	allowed, err := r.allowedKeys(ctx, header)
+	allowed, most, err := r.allowedKeys(ctx, header)
 	if err != nil {
 		return err
 	}
-	// An honest ring names each key at most once, or a lone application's twice.
-	if most := max(2, len(allowed)); signature.Size() > most {
+	if signature.Size() > most {
 		return relayer.ErrInvalidRing.Wrapf("ring of %d members, application %q can have %d",
 			signature.Size(), header.ApplicationAddress, most)
 	}
@@ -56,16 +56,18 @@ func (r *rings) checkSignature(request *servicetypes.RelayRequest, signature rin
 }
 
 // allowedKeys returns the compressed public keys, as map keys, that may sign for
-// the session. As on chain, a single member without a public key makes the whole
-// ring unusable: the chain could not verify a proof with it either.
-func (r *rings) allowedKeys(ctx context.Context, header *sessiontypes.SessionHeader) (map[string]struct{}, error) {
+// the session, and the number of members of the largest ring that an honest
+// signer makes of them. As on chain, a single member without a public key, or
+// with one that is not on secp256k1, makes the whole ring unusable: the chain
+// could not verify a proof with it either.
+func (r *rings) allowedKeys(ctx context.Context, header *sessiontypes.SessionHeader) (map[string]struct{}, int, error) {
 	app, err := r.apps.Application(ctx, header.ApplicationAddress)
 	if err != nil {
-		return nil, lookupError(err, "application", header.ApplicationAddress)
+		return nil, 0, lookupError(err, "application", header.ApplicationAddress)
 	}
 	live, err := r.shared.SharedParams(ctx)
 	if err != nil {
-		return nil, relayer.ErrInternal.Wrapf("shared params: %w", err)
+		return nil, 0, relayer.ErrInternal.Wrapf("shared params: %w", err)
 	}
 	target := sharedtypes.GetSessionEndHeight(live, header.SessionEndBlockHeight)
 	addresses := ringAddresses(app, target)
@@ -73,11 +75,16 @@ func (r *rings) allowedKeys(ctx context.Context, header *sessiontypes.SessionHea
 	for _, address := range addresses {
 		key, err := r.accounts.PubKey(ctx, address)
 		if err != nil {
-			return nil, lookupError(err, "public key of", address)
+			return nil, 0, lookupError(err, "public key of", address)
+		}
+		if _, ok := key.(*secp256k1.PubKey); !ok {
+			return nil, 0, relayer.ErrInvalidRing.Wrapf("public key of %q is a %T, not a secp256k1 key", address, key)
 		}
 		keys[string(key.Bytes())] = struct{}{}
 	}
-	return keys, nil
+	// An honest ring has one member for each address, also where an address
+	// occurs twice, or a lone application's key twice.
+	return keys, max(2, len(addresses)), nil
 }
 
 // ringAddresses returns the application and its gateways as of the session that
@@ -88,7 +95,7 @@ func ringAddresses(app *apptypes.Application, target int64) []string {
 	addresses = append(addresses, app.Address)
 	addresses = append(addresses, app.DelegateeGatewayAddresses...)
 	for sessionEnd, gateways := range app.PendingUndelegations {
-		if int64(sessionEnd) >= target {
+		if sessionEnd >= uint64(target) {
 			addresses = append(addresses, gateways.GatewayAddresses...)
 		}
 	}

@@ -35,7 +35,7 @@ func joinURL(base *url.URL, asked string) (*url.URL, error) {
 	}
 	joined := *base
 	joined.Path, joined.RawPath = unescaped, escaped
-	joined.RawQuery = joinNonEmpty(base.RawQuery, "&", escape(reference.RawQuery, allowedInQuery))
+	joined.RawQuery = escape(joinNonEmpty(base.RawQuery, "&", reference.RawQuery), allowedInQuery)
 	joined.ForceQuery = base.ForceQuery || reference.ForceQuery
 	joined.Fragment, joined.RawFragment = "", ""
 	return &joined, nil

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
@@ -17,7 +19,7 @@ const (
 	firstBuffer = 64 << 10
 	// leastRation is the least bound in bytes of all request bodies together.
 	leastRation = 512 << 20
-	// rationBodies is how many bodies of the largest size must fit in the ration.
+	// rationBodies is how many bodies of the largest size fit in the ration.
 	rationBodies = 8
 )
 
@@ -30,29 +32,78 @@ type ration struct {
 }
 
 func newRation(largestBody int64) *ration {
-	// Divided rather than multiplied: the largest body can be nearly all of an int64.
-	if largestBody > leastRation/rationBodies {
-		return &ration{limit: largestBody - largestBody%rationBodies + (leastRation - leastRation%rationBodies)}
+	if largestBody > math.MaxInt64/rationBodies {
+		return &ration{limit: math.MaxInt64}
 	}
-	return &ration{limit: leastRation}
+	return &ration{limit: max(leastRation, rationBodies*largestBody)}
 }
 
-// body is the body of one request while it is being read and held.
-type body struct {
-	io.Reader
+// reader returns a reader of source that takes what it reads from the ration.
+func (r *ration) reader(source io.Reader) *rationed { return &rationed{source: source, ration: r} }
+
+// rationed is the body of one request. Whoever made it releases it when the relay
+// is done.
+type rationed struct {
+	source io.Reader
 	ration *ration
 	taken  int64
 }
 
 // Read reads as long as the ration lasts.
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
+func (b *rationed) Read(p []byte) (int, error) {
+	n, err := b.source.Read(p)
 	b.taken += int64(n)
 	if b.ration.used.Add(int64(n)) > b.ration.limit {
-		return n, relayer.ErrRequestLimit.Wrapf("too many bytes of requests are being served")
+		return n, relayer.ErrRequestLimit.Wrapf("the requests being served are too many bytes")
 	}
 	return n, err
 }
 
-// release gives back what the body took.
-func (b *body) release() { b.ration.used.Add(-b.taken) }
+// release gives back what was taken.
+func (b *rationed) release() { b.ration.used.Add(-b.taken) }
+
+// readBody reads the request's body through source until the deadline.
+func (s *httpServer) readBody(
+	w http.ResponseWriter,
+	r *http.Request,
+	source *rationed,
+	deadline time.Time,
+) ([]byte, error) {
+	if r.ContentLength > s.maxBody {
+		return nil, tooLarge(s.maxBody)
+	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(deadline); err != nil {
+		return nil, relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
+	}
+	var buffer bytes.Buffer
+	buffer.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, firstBuffer)))
+	if _, err := buffer.ReadFrom(source); err != nil {
+		return nil, unreadable(err)
+	}
+	// net/http goes on reading to learn when the caller leaves, and would take
+	// the end of the deadline for that.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, relayer.ErrInternal.Wrapf("lift the limit of the time for the body: %w", err)
+	}
+	return buffer.Bytes(), nil
+}
+
+// unreadable says why a request's body could not be read.
+func unreadable(err error) error {
+	var limit *http.MaxBytesError
+	switch {
+	case reasonOf(err) != nil:
+		return err
+	case errors.As(err, &limit):
+		return tooLarge(limit.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return relayer.ErrTimeout.Wrapf("the body did not arrive in time")
+	default:
+		return relayer.ErrMalformedRequest.Wrapf("the body ended early")
+	}
+}
+
+func tooLarge(limit int64) error {
+	return relayer.ErrBodyTooLarge.Wrapf("%d bytes are allowed", limit)
+}

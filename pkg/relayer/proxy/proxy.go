@@ -56,8 +56,16 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 	}
 	p.log = p.log.With("component", "proxy")
 	p.pipeline.served = p.served
+	if len(cfg.Services) == 0 {
+		return nil, errors.New("relayer proxy: the configuration has no services")
+	}
+	var largestBody int64
+	for _, service := range cfg.Services {
+		largestBody = max(largestBody, service.MaxBodySize)
+	}
+	bodies := newRation(largestBody)
 	for _, listener := range cfg.Listeners() {
-		p.servers = append(p.servers, newHTTPServer(listener, p.pipeline, p.backends, p.log))
+		p.servers = append(p.servers, newHTTPServer(listener, p.pipeline, p.backends, bodies, p.log))
 	}
 	for _, opt := range opts {
 		opt(p)

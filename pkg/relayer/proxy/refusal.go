@@ -17,9 +17,6 @@ const (
 	// maxRefusalText bounds the bytes of the text in a refusal, which can repeat
 	// parts of the request. It is in the reply twice.
 	maxRefusalText = 512
-	// maxEchoedHeader bounds the bytes of the session header in a refusal. That
-	// of a real session has some 200.
-	maxEchoedHeader = 1024
 	// unknownService stands for a service that a refused request does not name.
 	unknownService = "unknown_service_id"
 )
@@ -29,7 +26,7 @@ const (
 // request was.
 func refusal(request *servicetypes.RelayRequest, err error) *servicetypes.RelayResponse {
 	header := request.Meta.SessionHeader
-	if header == nil || header.Size() > maxEchoedHeader {
+	if header == nil || header.Size() > maxSessionHeader {
 		header = &sessiontypes.SessionHeader{ServiceId: unknownService}
 	}
 	minerError := relayer.RelayMinerError(err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -91,6 +92,9 @@ func (l *load) appendLeaves() {
 		for range n {
 			<-done
 		}
+		if n == 0 {
+			<-time.After(time.Millisecond) // the load is not to be all that runs
+		}
 	}
 }
 
@@ -99,6 +103,7 @@ func (l *load) putRecords(key SessionKey) {
 		l.pause()
 		before := l.acknowledged()
 		if err := l.s.PutRecord(key, binary.BigEndian.AppendUint64(nil, n)); err != nil {
+			<-time.After(time.Millisecond)
 			continue
 		}
 		l.mu.Lock()

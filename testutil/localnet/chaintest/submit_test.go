@@ -169,7 +169,7 @@ func (b *bench) passes(blocks int64) {
 
 func TestSubmitter_ManyMessagesOfManySignersLandOnce(t *testing.T) {
 	b := newBench(t, localnet.Config{Suppliers: 5, MinGasPrices: "0.001upokt"})
-	s := b.submitter(tx.Options{GasPrices: "0.001upokt", MaxMessages: 10})
+	s := b.submitter(tx.Options{GasPrices: "0.001upokt", MaxMessages: 10, Linger: 300 * time.Millisecond})
 	const each = 25
 	var messages []*transfer
 	var outs []<-chan relayer.Outcome
@@ -203,7 +203,7 @@ func TestSubmitter_ManyMessagesOfManySignersLandOnce(t *testing.T) {
 
 func TestSubmitter_MessageThatIsRefusedDoesNotHoldUpTheOthers(t *testing.T) {
 	b := newBench(t, localnet.Config{})
-	s := b.submitter(tx.Options{})
+	s := b.submitter(tx.Options{Linger: 300 * time.Millisecond})
 	signer := b.network.Suppliers[0].OperatorAddress
 	var good []*transfer
 	var outs []<-chan relayer.Outcome
@@ -213,7 +213,7 @@ func TestSubmitter_MessageThatIsRefusedDoesNotHoldUpTheOthers(t *testing.T) {
 		if i == 11 {
 			amount = 1 << 60 // more than there is
 		}
-		m := b.transfer(signer, amount, 12)
+		m := b.transfer(signer, amount, 15)
 		if i == 11 {
 			bad = b.submit(s, m)
 			continue

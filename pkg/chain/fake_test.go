@@ -1,0 +1,166 @@
+package chain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	cmtp2p "github.com/cometbft/cometbft/proto/tendermint/p2p"
+	"github.com/cosmos/cosmos-sdk/client/grpc/cmtservice"
+	grpctypes "github.com/cosmos/cosmos-sdk/types/grpc"
+	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
+	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
+	apptypes "github.com/pokt-network/poktroll/x/application/types"
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+const testChainID = "test-chain"
+
+// fakeNode answers as the test says, where a real chain cannot be made to.
+type fakeNode struct {
+	cmtservice.UnimplementedServiceServer
+	apptypes.UnimplementedQueryServer
+
+	rpc *httptest.Server
+
+	mu      sync.Mutex
+	height  int64 // of the state that answers
+	calls   map[string]int
+	answers map[string]func() (any, error) // by gRPC method
+	results map[string]any                 // by RPC method; an error is the RPC error
+}
+
+// newFakeNode returns a node and a connection to it.
+func newFakeNode(t *testing.T) (*fakeNode, *Node) {
+	t.Helper()
+	f := &fakeNode{
+		height: 10, calls: make(map[string]int),
+		answers: make(map[string]func() (any, error)), results: make(map[string]any),
+	}
+	f.answers["/cosmos.base.tendermint.v1beta1.Service/GetNodeInfo"] = func() (any, error) {
+		return &cmtservice.GetNodeInfoResponse{DefaultNodeInfo: &cmtp2p.DefaultNodeInfo{Network: testChainID}}, nil
+	}
+	f.results["status"] = json.RawMessage(`{"node_info":{"network":"` + testChainID + `"},"sync_info":{"latest_block_height":"10","earliest_block_height":"1"}}`)
+	grpcAddr := f.serveGRPC(t)
+	f.rpc = httptest.NewServer(http.HandlerFunc(f.serveRPC))
+	t.Cleanup(f.rpc.Close)
+	node, err := Dial(testContext(t), Config{
+		QueryGRPCURL: grpcAddr, TxRPCURL: f.rpc.URL, ChainID: testChainID,
+		Timeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := node.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f, node
+}
+
+func (f *fakeNode) serveGRPC(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cdc, err := newCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.ForceServerCodec(cdc.GRPCCodec()), grpc.UnaryInterceptor(f.intercept))
+	cmtservice.RegisterServiceServer(server, f)
+	apptypes.RegisterQueryServer(server, &apptypes.UnimplementedQueryServer{})
+	authtypes.RegisterQueryServer(server, &authtypes.UnimplementedQueryServer{})
+	servicetypes.RegisterQueryServer(server, &servicetypes.UnimplementedQueryServer{})
+	sessiontypes.RegisterQueryServer(server, &sessiontypes.UnimplementedQueryServer{})
+	sharedtypes.RegisterQueryServer(server, &sharedtypes.UnimplementedQueryServer{})
+	txtypes.RegisterServiceServer(server, &txtypes.UnimplementedServiceServer{})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// intercept answers in place of the services.
+func (f *fakeNode) intercept(ctx context.Context, _ any, info *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
+	f.mu.Lock()
+	f.calls[info.FullMethod]++
+	reply, ok := f.answers[info.FullMethod]
+	height := f.height
+	f.mu.Unlock()
+	if height > 0 {
+		if err := grpc.SetHeader(ctx, metadata.Pairs(grpctypes.GRPCBlockHeightHeader, strconv.FormatInt(height, 10))); err != nil {
+			return nil, err
+		}
+	}
+	if !ok {
+		return nil, status.Error(codes.Unimplemented, "unknown method")
+	}
+	return reply()
+}
+
+// serveRPC answers JSON-RPC.
+func (f *fakeNode) serveRPC(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		ID     json.RawMessage
+		Method string
+	}
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	f.mu.Lock()
+	f.calls[request.Method]++
+	result, ok := f.results[request.Method]
+	f.mu.Unlock()
+	if !ok {
+		result = errors.New("method has no answer")
+	}
+	reply := map[string]any{"jsonrpc": "2.0", "id": request.ID}
+	if err, failed := result.(error); failed {
+		reply["error"] = map[string]any{"code": -32603, "message": "Internal error", "data": err.Error()}
+	} else {
+		reply["result"] = result
+	}
+	bz, err := json.Marshal(reply)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if _, err := w.Write(bz); err != nil {
+		return // the client has gone
+	}
+}
+
+func (f *fakeNode) set(change func(*fakeNode)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(f)
+}
+
+func (f *fakeNode) count(method string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[method]
+}

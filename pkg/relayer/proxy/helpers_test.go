@@ -1,0 +1,412 @@
+package proxy_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cosmossdk.io/depinject"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	sdktypes "github.com/pokt-network/shannon-sdk/types"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
+	"github.com/seed52205347/relayminer/pkg/relayer/proxy"
+)
+
+const (
+	// patience bounds the wait for what should happen at once.
+	patience = 10 * time.Second
+	// supplier is the address for which the fixture's authenticator signs.
+	supplier = "pokt1supplier"
+)
+
+func TestMain(m *testing.M) {
+	// The key ring's library starts a goroutine of its own when it is loaded.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
+}
+
+// authenticator accepts what verify accepts, everything if that is nil, and
+// signs with a key of its own.
+type authenticator struct {
+	verify   func(context.Context, *servicetypes.RelayRequest) error
+	sign     func(*servicetypes.RelayResponse) error
+	verified atomic.Int64
+	key      *secp256k1.PrivKey
+}
+
+func (a *authenticator) VerifyRelayRequest(ctx context.Context, r *servicetypes.RelayRequest, serviceID string) error {
+	a.verified.Add(1)
+	if r.Meta.SessionHeader.ServiceId != serviceID {
+		return relayer.ErrInvalidSession.Wrapf("asked for service %q", serviceID)
+	}
+	if a.verify == nil {
+		return nil
+	}
+	return a.verify(ctx, r)
+}
+
+func (a *authenticator) SignRelayResponse(response *servicetypes.RelayResponse, operatorAddress string) error {
+	if operatorAddress != supplier {
+		return relayer.ErrUndefinedSigner.Wrapf("supplier %q", operatorAddress)
+	}
+	if a.sign != nil {
+		return a.sign(response)
+	}
+	if err := response.UpdatePayloadHash(); err != nil {
+		return err
+	}
+	digest, err := response.GetSignableBytesHash()
+	if err != nil {
+		return err
+	}
+	response.Meta.SupplierOperatorSignature, err = a.key.Sign(digest[:])
+	return err
+}
+
+// chain knows the price and difficulty of every service, unless told to fail.
+type chain struct{ computeUnits, difficulty error }
+
+func (c *chain) ComputeUnitsPerRelayAt(context.Context, string, int64) (uint64, error) {
+	return 1, c.computeUnits
+}
+
+func (c *chain) DifficultyTargetAt(context.Context, string, int64) ([]byte, error) {
+	return bytes.Repeat([]byte{0xff}, 32), c.difficulty
+}
+
+// intake accepts relays unless told to fail.
+type intake struct{ err error }
+
+func (i *intake) AcceptingErr() error { return i.err }
+
+// journal keeps the log as text.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// fixture is a running proxy with a service behind it on loopback and, after it,
+// a consumer that resolves the receipts of what is published.
+type fixture struct {
+	relayer.RelayerProxy
+	auth     *authenticator
+	chain    *chain
+	intake   *intake
+	receipts *relayer.Receipts
+	log      *journal
+	config   *config.Config
+	// resolve says what becomes of a published relay; nil makes all safe. It
+	// may block.
+	resolve func(*servicetypes.Relay) error
+
+	service   *httptest.Server
+	asked     atomic.Int64 // requests that reached the service
+	addresses []string     // of the servers, in the order of the listeners
+	completed <-chan struct{}
+
+	mu        sync.Mutex
+	published []*servicetypes.Relay
+}
+
+// newFixture returns a proxy that is not started. Its service answers with
+// handler, or echoes the body if that is nil. It is configured as service "svc"
+// with the timeout patience and a limit of 1 MiB.
+func newFixture(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture)) *fixture {
+	t.Helper()
+	f := &fixture{
+		auth: &authenticator{key: secp256k1.GenPrivKey()}, chain: &chain{}, intake: &intake{},
+		receipts: &relayer.Receipts{}, log: &journal{},
+	}
+	if handler == nil {
+		handler = echo
+	}
+	f.service = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.asked.Add(1)
+		handler(w, r)
+	}))
+	t.Cleanup(f.service.Close)
+	f.config = &config.Config{Services: []*config.Service{f.newService(t, "svc")}}
+	for _, change := range changes {
+		change(f)
+	}
+	var err error
+	f.RelayerProxy, err = proxy.NewRelayerProxy(f.deps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.consume()
+	return f
+}
+
+// start returns a proxy like newFixture, started. It is stopped with the test.
+func start(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture)) *fixture {
+	t.Helper()
+	f := newFixture(t, handler, changes...)
+	if err := f.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(f.log.String()) {
+		if _, rest, found := strings.Cut(line, "address="); found && strings.Contains(line, "relay server started") {
+			address, _, _ := strings.Cut(rest, " ")
+			f.addresses = append(f.addresses, address)
+		}
+	}
+	t.Cleanup(func() { f.stop(t) })
+	return f
+}
+
+// stop stops the proxy, which must succeed, and waits until its stream completes.
+func (f *fixture) stop(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := f.Stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	await(t, f.completed, "the stream of served relays to complete")
+	if n := f.receipts.Pending(); n != 0 {
+		t.Errorf("%d receipts are pending after the stop", n)
+	}
+}
+
+func (f *fixture) deps() depinject.Config {
+	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return depinject.Supply(f.config, f.auth, f.chain, f.intake, f.receipts, log)
+}
+
+// newService returns a service whose backend is the fixture's.
+func (f *fixture) newService(t testing.TB, id string) *config.Service {
+	t.Helper()
+	u, err := url.Parse(f.service.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &config.Service{
+		ID: id, ListenAddr: "127.0.0.1:0", RequestTimeout: patience, MaxBodySize: 1 << 20,
+		DefaultBackend: &config.Backend{URL: u},
+		Backends:       map[sharedtypes.RPCType]*config.Backend{},
+	}
+}
+
+// consume keeps what is published and resolves its receipts.
+func (f *fixture) consume() {
+	f.completed = observable.ForEach(f.ServedRelays(), func(_ context.Context, relay *servicetypes.Relay) error {
+		f.mu.Lock()
+		f.published = append(f.published, relay)
+		f.mu.Unlock()
+		var err error
+		if f.resolve != nil {
+			err = f.resolve(relay)
+		}
+		f.receipts.Resolve(relay, err)
+		return nil
+	}, observable.WithPool(8))
+}
+
+// served returns the relays that were published so far.
+func (f *fixture) served() []*servicetypes.Relay {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.published)
+}
+
+func (f *fixture) url() string { return "http://" + f.addresses[0] }
+
+// reply is what a client received.
+type reply struct {
+	*servicetypes.RelayResponse
+	bytes []byte
+	http  *http.Response
+}
+
+// send sends the request, which must be replied to.
+func (f *fixture) send(t testing.TB, client *http.Client, request *servicetypes.RelayRequest) reply {
+	t.Helper()
+	return f.post(t, client, marshal(t, request), nil)
+}
+
+// post sends a body with headers, which must be replied to with a relay response.
+func (f *fixture) post(t testing.TB, client *http.Client, body []byte, header http.Header) reply {
+	t.Helper()
+	got, err := f.try(context.Background(), client, bytes.NewReader(body), header)
+	if err != nil {
+		t.Fatalf("relay: %v", err)
+	}
+	return got
+}
+
+// try is post for what may fail.
+func (f *fixture) try(ctx context.Context, client *http.Client, body io.Reader, header http.Header) (reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.url(), body)
+	if err != nil {
+		return reply{}, err
+	}
+	if header != nil {
+		request.Header = header
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return reply{}, err
+	}
+	return read(response)
+}
+
+func read(response *http.Response) (reply, error) {
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return reply{}, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return reply{}, errors.New("HTTP status " + response.Status)
+	}
+	got := reply{&servicetypes.RelayResponse{}, body, response}
+	return got, got.Unmarshal(body)
+}
+
+// clients are the ways in which gateways connect.
+var clients = map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "h2c": h2c}
+
+func http1(t testing.TB) *http.Client { return newClient(t, false) }
+
+func h2c(t testing.TB) *http.Client { return newClient(t, true) }
+
+func newClient(t testing.TB, http2 bool) *http.Client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	transport := &http.Transport{Protocols: &protocols, MaxIdleConnsPerHost: 256}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// relayRequest returns the request of a relay for the service with the body as
+// what the service is asked.
+func relayRequest(t testing.TB, serviceID, body string) *servicetypes.RelayRequest {
+	t.Helper()
+	payload, err := proto.Marshal(&sdktypes.POKTHTTPRequest{Method: "POST", Url: "/", BodyBz: []byte(body)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &servicetypes.RelayRequest{
+		Meta: servicetypes.RelayRequestMetadata{
+			SessionHeader: &sessiontypes.SessionHeader{
+				ApplicationAddress: "pokt1application", ServiceId: serviceID, SessionId: "session",
+				SessionStartBlockHeight: 11, SessionEndBlockHeight: 20,
+			},
+			SupplierOperatorAddress: supplier,
+			Signature:               []byte("ring"),
+		},
+		Payload: payload,
+	}
+}
+
+func marshal(t testing.TB, message interface{ Marshal() ([]byte, error) }) []byte {
+	t.Helper()
+	encoded, err := message.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
+}
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	// A copy that fails is seen by the one who reads the answer.
+	_, _ = io.Copy(w, r.Body)
+}
+
+// answered checks that the reply is signed and returns the service's answer.
+func (f *fixture) answered(t testing.TB, got reply) *sdktypes.POKTHTTPResponse {
+	t.Helper()
+	if got.RelayMinerError != nil {
+		t.Fatalf("refused: %s", got.RelayMinerError.Message)
+	}
+	if err := got.VerifySupplierOperatorSignature(f.auth.key.PubKey()); err != nil {
+		t.Fatalf("signature: %v", err)
+	}
+	answer, err := sdktypes.DeserializeHTTPResponse(got.Payload)
+	if err != nil {
+		t.Fatalf("payload: %v", err)
+	}
+	return answer
+}
+
+// refused checks that the reply is a short, unsigned refusal for the reason.
+func refused(t testing.TB, got reply, reason *relayer.Error) {
+	t.Helper()
+	e := got.RelayMinerError
+	if e == nil {
+		t.Fatalf("not refused, want %v", reason)
+	}
+	if e.Codespace != reason.Codespace || e.Code != reason.Code || e.Description != reason.Description {
+		t.Errorf("refused with %s %d: %s, want %s %d", e.Codespace, e.Code, e.Message, reason.Codespace, reason.Code)
+	}
+	if len(got.Meta.SupplierOperatorSignature) != 0 || len(got.PayloadHash) != 0 {
+		t.Error("the refusal is signed")
+	}
+	if string(got.Payload) != e.Message || e.Message == "" {
+		t.Errorf("payload %q, message %q", got.Payload, e.Message)
+	}
+	if len(got.bytes) > 3<<10 {
+		t.Errorf("refusal of %d bytes", len(got.bytes))
+	}
+	if got.http.ContentLength != int64(len(got.bytes)) {
+		t.Errorf("content length %d of %d bytes", got.http.ContentLength, len(got.bytes))
+	}
+}
+
+func await(t testing.TB, done <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Fatalf("waited in vain for %s", what)
+	}
+}
+
+// dial opens a connection to the proxy for bytes that net/http would not send.
+func (f *fixture) dial(t testing.TB) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", f.addresses[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}

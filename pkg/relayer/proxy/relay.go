@@ -1,0 +1,187 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+
+	"github.com/seed52205347/relayminer/pkg/async"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
+)
+
+const (
+	// rpcTypeHeader carries the number of a sharedtypes.RPCType, by which a
+	// gateway chooses among a service's backends.
+	rpcTypeHeader = "Rpc-Type"
+	// maxSessionHeader and maxAddress bound in bytes what a request says about
+	// itself: errors repeat it. Real session headers have some 200 bytes,
+	// addresses 43.
+	maxSessionHeader = 1024
+	maxAddress       = 128
+)
+
+// ServeHTTP answers one relay request.
+func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.flights.begin()()
+	request := &servicetypes.RelayRequest{}
+	response, err := s.serveRelay(w, r, request)
+	if err != nil {
+		s.log.Debug("relay refused", "error", err, causeOf(err),
+			"supplier", request.Meta.SupplierOperatorAddress,
+			"session_id", request.Meta.SessionHeader.GetSessionId(), "remote", r.RemoteAddr)
+		response = refusal(request, err)
+	}
+	s.reply(w, r, response)
+}
+
+// reply sends the response.
+func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *servicetypes.RelayResponse) {
+	body, err := response.Marshal()
+	if err != nil {
+		s.log.Error("relay response cannot be encoded", "error", err)
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	err = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
+	if err == nil {
+		_, err = w.Write(body)
+	}
+	if err != nil {
+		s.log.Debug("reply not delivered", "error", err, "remote", r.RemoteAddr)
+	}
+}
+
+// serveRelay reads the request, which the caller keeps for its reply, and serves it.
+func (s *httpServer) serveRelay(
+	w http.ResponseWriter,
+	r *http.Request,
+	request *servicetypes.RelayRequest,
+) (response *servicetypes.RelayResponse, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			response, err = nil, s.panicked(async.NewPanicError(value))
+		}
+	}()
+	arrival := time.Now()
+	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
+	defer source.release()
+	body, err := s.readBody(w, r, source, arrival.Add(s.timeout))
+	if err != nil {
+		return nil, err
+	}
+	if err := unmarshalRequest(request, body); err != nil {
+		return nil, err
+	}
+	service, err := s.service(request, len(body))
+	if err != nil {
+		return nil, err
+	}
+	target, err := target(service, r.Header.Get(rpcTypeHeader))
+	if err != nil {
+		return nil, err
+	}
+	return s.pipeline.serve(r.Context(), arrival.Add(service.RequestTimeout), service, request,
+		s.forwarder(service, target, request))
+}
+
+// forwarder has the relay's payload answered by the target.
+func (s *httpServer) forwarder(
+	service *config.Service,
+	target *config.Backend,
+	request *servicetypes.RelayRequest,
+) forwarder {
+	return func(ctx context.Context) (*answer, error) {
+		var headers http.Header
+		if target.ForwardPocketHeaders {
+			headers = pocketHeaders(request)
+		}
+		got, err := s.backends.Do(ctx, target, request.Payload, headers, service.MaxBodySize)
+		if err != nil {
+			return nil, err
+		}
+		return &answer{payload: got.Payload, mined: got.StatusCode < http.StatusInternalServerError}, nil
+	}
+}
+
+// panicked reports a panic, which is a mistake in the program and costs its own
+// relay only.
+func (s *httpServer) panicked(err *async.PanicError) error {
+	s.log.Error("panic while serving a relay",
+		"error", err, "panics", s.panics.Add(1), "stack", string(err.Stack))
+	return relayer.ErrInternal.Wrapf("%w", err)
+}
+
+// unmarshalRequest decodes body. An empty body would decode as an empty request.
+func unmarshalRequest(request *servicetypes.RelayRequest, body []byte) error {
+	if len(body) == 0 {
+		return relayer.ErrMalformedRequest.Wrapf("the body is empty")
+	}
+	if err := request.Unmarshal(body); err != nil {
+		*request = servicetypes.RelayRequest{}
+		return relayer.ErrMalformedRequest.Wrapf("%w", err)
+	}
+	return nil
+}
+
+// service returns the service that the request names, if it is served here and
+// takes requests of that many bytes.
+func (s *httpServer) service(request *servicetypes.RelayRequest, bodySize int) (*config.Service, error) {
+	header := request.Meta.SessionHeader
+	switch {
+	case header == nil:
+		return nil, relayer.ErrInvalidRequest.Wrapf("no session header")
+	case header.Size() > maxSessionHeader:
+		return nil, relayer.ErrInvalidRequest.Wrapf("session header of %d bytes", header.Size())
+	case len(request.Meta.SupplierOperatorAddress) > maxAddress:
+		return nil, relayer.ErrInvalidRequest.Wrapf("supplier address of %d bytes",
+			len(request.Meta.SupplierOperatorAddress))
+	}
+	service, ok := s.services[header.ServiceId]
+	if !ok {
+		return nil, relayer.ErrServiceNotConfigured.Wrapf("service %.80q", header.ServiceId)
+	}
+	if int64(bodySize) > service.MaxBodySize {
+		return nil, tooLarge(service.MaxBodySize)
+	}
+	return service, nil
+}
+
+// target returns the backend for the value of an Rpc-Type header: the number of
+// an RPC type, or nothing for the default backend.
+func target(service *config.Service, rpcType string) (*config.Backend, error) {
+	var number int64
+	if rpcType != "" {
+		var err error
+		if number, err = strconv.ParseInt(rpcType, 10, 32); err != nil {
+			return nil, relayer.ErrEndpointNotHandled.Wrapf("header %s: %.20q is not a number", rpcTypeHeader, rpcType)
+		}
+	}
+	if _, known := sharedtypes.RPCType_name[int32(number)]; !known {
+		return nil, relayer.ErrEndpointNotHandled.Wrapf("header %s: %d is not an RPC type", rpcTypeHeader, number)
+	}
+	target, ok := service.Backend(sharedtypes.RPCType(number))
+	if !ok {
+		return nil, relayer.ErrEndpointNotHandled.Wrapf("service %q has no backend for RPC type %d", service.ID, number)
+	}
+	return target, nil
+}
+
+// pocketHeaders returns the headers by which a service learns of the relay.
+func pocketHeaders(request *servicetypes.RelayRequest) http.Header {
+	session := request.Meta.SessionHeader
+	header := make(http.Header, 6)
+	header.Set("Pocket-Supplier", request.Meta.SupplierOperatorAddress)
+	header.Set("Pocket-Service", session.ServiceId)
+	header.Set("Pocket-Session-Id", session.SessionId)
+	header.Set("Pocket-Application", session.ApplicationAddress)
+	header.Set("Pocket-Session-Start-Height", strconv.FormatInt(session.SessionStartBlockHeight, 10))
+	header.Set("Pocket-Session-End-Height", strconv.FormatInt(session.SessionEndBlockHeight, 10))
+	return header
+}
