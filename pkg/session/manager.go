@@ -112,6 +112,9 @@ func NewRelayerSessionsManager(
 
 // load takes up the sessions in the store that have no outcome yet.
 func (m *sessionsManager) load() error {
+	if err := m.adopt(); err != nil {
+		return fmt.Errorf("relayer sessions manager: %w", err)
+	}
 	records, err := Records(m.store)
 	if err != nil {
 		return fmt.Errorf("relayer sessions manager: %w", err)

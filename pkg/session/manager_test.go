@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -464,5 +465,33 @@ func TestSession_NodeThatIsDownForAWindowLosesNothingBeforeIt(t *testing.T) {
 	b.run(w.ClaimClose + 2)
 	if state := b.state(); state != StateMissed {
 		t.Errorf("the session is %s", state)
+	}
+}
+
+func TestSession_WithLeavesButNoRecordIsTakenUp(t *testing.T) {
+	chain := newFakeChain(t)
+	b := newBench(t, chain)
+	b.sendAll(0, 4)
+	key := b.record().Key()
+	var leaves []store.Leaf
+	for leaf, err := range b.store.Leaves(key) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf.Relay = bytes.Clone(leaf.Relay)
+		leaves = append(leaves, leaf)
+	}
+	if err := b.store.DeleteSession(key); err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range leaves {
+		if err := b.store.Append(key, leaf, func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.restart()
+	b.run(chain.windows(4).ProofClose)
+	if record := b.record(); record.State != StateSettled || record.Relays != 4 {
+		t.Errorf("the session is %s with %d relays: %+v", record.State, record.Relays, record.Timeline)
 	}
 }

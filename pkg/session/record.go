@@ -35,6 +35,9 @@ type Record struct {
 	// Relays and ComputeUnits are those of the root.
 	Relays       uint64 `json:"relays"`
 	ComputeUnits uint64 `json:"compute_units"`
+	// LateRelays is the number of relays that were served too late to be in the
+	// tree and were refused, as of the last transition.
+	LateRelays uint64 `json:"late_relays,omitempty"`
 	// EstimatedUpokt is what the claim is worth before any limit that the
 	// application's stake sets.
 	EstimatedUpokt int64 `json:"estimated_upokt,omitempty"`

@@ -31,6 +31,7 @@ type sessionTree struct {
 	mu       sync.Mutex
 	record   *Record // replaced, never changed, and only after the new one is durable
 	closed   bool    // takes no more relays
+	late     uint64  // relays that were refused because the tree was closed
 	claiming bool    // StartClaiming was called
 
 	proving sync.Mutex // held during the walk for a proof, which mu is not
@@ -76,6 +77,7 @@ func loadTree(st *store.Store, clock clock, record *Record) *sessionTree {
 		key:      record.Key(),
 		record:   record,
 		closed:   record.State != StateOpen,
+		late:     record.LateRelays,
 		claiming: record.State != StateOpen && record.State != StateSealed,
 	}
 }
@@ -122,6 +124,7 @@ func (t *sessionTree) moveLocked(to State, reason string, change func(*Record)) 
 	if err != nil {
 		return err
 	}
+	next.LateRelays = t.late
 	if change != nil {
 		change(next)
 	}
@@ -134,6 +137,7 @@ func (t *sessionTree) insert(path [trie.PathSize]byte, value []byte, weight uint
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
+		t.late++
 		done(relayer.ErrSessionSealed.Wrapf("session %s is sealed", t.key.SessionID))
 		return
 	}

@@ -22,19 +22,30 @@ import (
 // ErrKey. While a walk goes on the store can not recover from a failure nor be
 // closed; when it has to, the walk ends with an error at its next step.
 func (s *Store) Leaves(key SessionKey) iter.Seq2[Leaf, error] {
+	return s.leaves(key, nil)
+}
+
+// LeavesFrom is Leaves for the leaves whose path is not below first. With it a
+// long walk can be taken in parts, between which the store is free.
+func (s *Store) LeavesFrom(key SessionKey, first [PathLen]byte) iter.Seq2[Leaf, error] {
+	return s.leaves(key, first[:])
+}
+
+func (s *Store) leaves(key SessionKey, first []byte) iter.Seq2[Leaf, error] {
 	return func(yield func(Leaf, error) bool) {
 		if err := key.Validate(); err != nil {
 			yield(Leaf{}, err)
 			return
 		}
 		lower, upper := key.bounds()
+		prefix := len(lower)
 		var stopped bool
-		err := s.walk(lower, upper, func(it *pebble.Iterator) (bool, error) {
+		err := s.walk(append(lower, first...), upper, func(it *pebble.Iterator) (bool, error) {
 			value, err := it.ValueAndErr()
 			if err != nil {
 				return false, err
 			}
-			leaf, err := decodeLeaf(it.Key()[len(lower):], value)
+			leaf, err := decodeLeaf(it.Key()[prefix:], value)
 			if err != nil {
 				return false, &CorruptionError{Session: key, Err: err}
 			}

@@ -573,3 +573,28 @@ func TestLeaves_IsASnapshot(t *testing.T) {
 		t.Fatalf("%d leaves, want 10", n)
 	}
 }
+
+// Walks in parts yield together what one walk yields.
+func TestLeavesFrom_GoesOnWhereAnotherWalkEnded(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	for i := range 10 {
+		mustPut(t, s, session(1), leaf(i, 10))
+		mustPut(t, s, session(2), leaf(i, 10))
+	}
+	all := mustCollect(t, s, session(1))
+	for i, want := range all {
+		n := 0
+		for l, err := range s.LeavesFrom(session(1), want.Path) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 && l.Path != want.Path {
+				t.Fatalf("the walk from leaf %d begins with %x, want %x", i, l.Path, want.Path)
+			}
+			n++
+		}
+		if n != len(all)-i {
+			t.Errorf("%d leaves from leaf %d, want %d", n, i, len(all)-i)
+		}
+	}
+}
