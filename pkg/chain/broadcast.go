@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"cosmossdk.io/math"
@@ -51,8 +52,9 @@ func words(err error) string {
 
 // Broadcast hands a signed transaction to the node and returns when the node has
 // checked it. A transaction that the node has already is no error. The error is
-// a *Refusal if the node refuses it, by which it is not in that node's mempool;
-// after any other error it may be.
+// a *Refusal if the node refuses it, or wraps ErrNotSent if there was no
+// connection, by which it is not in that node's mempool; after any other error it
+// may be.
 func (n *Node) Broadcast(ctx context.Context, txBytes []byte) error {
 	// One attempt only: the caller decides when to send again, and counts.
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
@@ -63,6 +65,8 @@ func (n *Node) Broadcast(ctx context.Context, txBytes []byte) error {
 		// for it. The SDK gives the known cases the codes of x/auth.
 		known := client.CheckCometError(err, txBytes)
 		switch {
+		case known == nil && neverLeft(err):
+			return fmt.Errorf("broadcast: %w: %w: rpc %s: %w", ErrNotSent, ErrUnreachable, n.tx.at, err)
 		case known == nil && silent(err):
 			return fmt.Errorf("broadcast: %w: rpc %s: %w", ErrUnreachable, n.tx.at, err)
 		case known == nil:
@@ -78,6 +82,12 @@ func (n *Node) Broadcast(ctx context.Context, txBytes []byte) error {
 		return nil
 	}
 	return refusal
+}
+
+// neverLeft reports whether a call failed before anything could be sent.
+func neverLeft(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
 // AccountNumber returns the number that an account was given when it received

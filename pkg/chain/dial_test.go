@@ -91,7 +91,8 @@ func TestBroadcast_RepliesAreToldApart(t *testing.T) {
 	}
 	f.rpc.Close()
 	var refusal *Refusal
-	if err := node.Broadcast(t.Context(), []byte("tx")); !errors.Is(err, ErrUnreachable) || errors.As(err, &refusal) {
+	err := node.Broadcast(t.Context(), []byte("tx"))
+	if !errors.Is(err, ErrUnreachable) || !errors.Is(err, ErrNotSent) || errors.As(err, &refusal) {
 		t.Errorf("dead node: %v", err)
 	}
 }

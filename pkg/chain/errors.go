@@ -14,6 +14,9 @@ var (
 	ErrConfig = errors.New("invalid chain configuration")
 	// ErrUnreachable says that a node gave no answer.
 	ErrUnreachable = errors.New("node unreachable")
+	// ErrNotSent says, beside ErrUnreachable, that a node was not connected to
+	// at all, so that it cannot have received anything.
+	ErrNotSent = errors.New("not sent")
 	// ErrWrongChainID says that a node belongs to another network.
 	ErrWrongChainID = errors.New("wrong chain id")
 	// ErrClosed says that the connection was closed before the answer came.

@@ -28,7 +28,7 @@ func ExampleLoadKeys() {
 	_, err = chain.LoadKeys(keyring, []string{"supplier2"})
 	fmt.Println(err)
 	// Output:
-	// keys[supplier1=pokt19rl4cm2hmr8afy4kldpxz3fka4jguq0az8z0fh] <nil>
+	// keys[supplier1=pokt19rl4cm2hmr8afy4kldpxz3fka4jguq0apxjfrd] <nil>
 	// keyring backend "memory" in "" has the keys "supplier1": key not found in keyring: "supplier2"
 }
 

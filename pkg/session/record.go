@@ -35,6 +35,8 @@ type Record struct {
 	// Relays and ComputeUnits are those of the root.
 	Relays       uint64 `json:"relays"`
 	ComputeUnits uint64 `json:"compute_units"`
+	// Bytes is the size of the relays of the root, without what the disk adds.
+	Bytes uint64 `json:"bytes,omitempty"`
 	// LateRelays is the number of relays that were served too late to be in the
 	// tree and were refused, as of the last transition.
 	LateRelays uint64 `json:"late_relays,omitempty"`

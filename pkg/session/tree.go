@@ -31,6 +31,7 @@ type sessionTree struct {
 	mu       sync.Mutex
 	record   *Record // replaced, never changed, and only after the new one is durable
 	closed   bool    // takes no more relays
+	deleted  bool    // no record may be written any more
 	late     uint64  // relays that were refused because the tree was closed
 	claiming bool    // StartClaiming was called
 
@@ -84,6 +85,9 @@ func loadTree(st *store.Store, clock clock, record *Record) *sessionTree {
 
 // save makes the record durable and then the tree's.
 func (t *sessionTree) save(record *Record) error {
+	if t.deleted {
+		return fmt.Errorf("%w: %s was dropped", ErrNoSession, t.key)
+	}
 	bz, err := encodeRecord(record)
 	if err != nil {
 		return err
@@ -179,7 +183,8 @@ func (t *sessionTree) seal(ctx context.Context) (trie.Root, error) {
 	if err := t.store.Sync(ctx); err != nil {
 		return trie.Root{}, fmt.Errorf("seal session %s: %w", t.key, err)
 	}
-	root, err := trie.ComputeRoot(t.leaves())
+	size := uint64(0)
+	root, err := trie.ComputeRoot(sizing(t.leaves(), &size))
 	if err != nil {
 		return trie.Root{}, fmt.Errorf("seal session %s: %w", t.key, err)
 	}
@@ -196,7 +201,20 @@ func (t *sessionTree) seal(ctx context.Context) (trie.Root, error) {
 		r.Root = root.String()
 		r.Relays = root.Count()
 		r.ComputeUnits = root.Sum()
+		r.Bytes = size
 	})
+}
+
+// sizing passes leaves on and adds the bytes of their values up in size.
+func sizing(leaves trie.Leaves, size *uint64) trie.Leaves {
+	return func(yield func(trie.Leaf, error) bool) {
+		for leaf, err := range leaves {
+			*size += uint64(len(leaf.Value))
+			if !yield(leaf, err) {
+				return
+			}
+		}
+	}
 }
 
 // leaves walks over the stored leaves.
@@ -272,12 +290,23 @@ func (t *sessionTree) GetProofBz() []byte {
 
 // Delete implements relayer.SessionTree. It closes the tree first.
 func (t *sessionTree) Delete() error {
+	return t.deleteIf(func(*Record) error { return nil })
+}
+
+// deleteIf deletes the tree unless allowed returns an error for its record, and
+// returns that error. Nothing else happens to the tree in between, and work that
+// is under way cannot bring its record back.
+func (t *sessionTree) deleteIf(allowed func(*Record) error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := allowed(t.record); err != nil {
+		return err
+	}
 	t.closed = true
 	if err := t.store.DeleteSession(t.key); err != nil {
 		return fmt.Errorf("delete session %s: %w", t.key, err)
 	}
+	t.deleted = true
 	return nil
 }
 

@@ -40,6 +40,9 @@ type Options struct {
 	// Stdin is what a keyring's passphrase is read from.
 	Stdin io.Reader
 	Log   *slog.Logger
+	// Decorate changes what the parts of the relay miner are; its zero value
+	// leaves them as the configuration has them.
+	Decorate Decorators
 }
 
 // Instance is a relay miner with everything that it runs on.
@@ -133,11 +136,15 @@ func durability(d config.Durability) store.Durability {
 // join joins the parts into a relay miner.
 func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
 	base := depinject.Supply(
-		cfg, opts.Log, keys, i.node, i.blocks, i.txs, i.store,
+		cfg, opts.Log, keys, i.node, i.blocks, i.store,
 		chain.NewQueries(i.node), &relayer.Receipts{},
 	)
-	var err error
-	if i.parts, err = wire(base, cfg, keys); err != nil {
+	txs, err := opts.Decorate.TxSubmitter.around(base, i.txs)
+	if err != nil {
+		return err
+	}
+	base = depinject.Configs(base, depinject.Supply(txs))
+	if i.parts, err = wire(base, cfg, keys, opts.Decorate); err != nil {
 		return err
 	}
 	// Lookups made for relays outlive the signal to stop: relays in flight are finished.

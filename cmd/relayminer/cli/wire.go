@@ -24,8 +24,8 @@ type parts struct {
 
 // wire builds the parts. base supplies the configuration, the logger, the
 // receipts, the store and everything that speaks to the chain; replacing any of
-// those replaces it for all parts.
-func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys) (*parts, error) {
+// those replaces it for all parts. The parts are returned decorated.
+func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators) (*parts, error) {
 	authenticator, err := auth.NewAuthenticator(
 		depinject.Configs(base, depinject.Supply(ring.Reference{})),
 		serviceSuppliers(cfg, keys)...,
@@ -44,7 +44,19 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys) (*parts, 
 	if p.sessions, err = session.NewRelayerSessionsManager(deps); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p, p.decorate(deps, decorate)
+}
+
+// decorate puts the decorators around the parts.
+func (p *parts) decorate(deps depinject.Config, with Decorators) (err error) {
+	if p.proxy, err = with.Proxy.around(deps, p.proxy); err != nil {
+		return err
+	}
+	if p.miner, err = with.Miner.around(deps, p.miner); err != nil {
+		return err
+	}
+	p.sessions, err = with.Sessions.around(deps, p.sessions)
+	return err
 }
 
 // config supplies the parts to relayer.NewRelayMiner.

@@ -19,7 +19,7 @@ type attempt struct {
 	members []*pending
 
 	sentAt   int64 // newest block when it was sent last, 0 if not yet by this process
-	taken    bool  // a node may have it
+	taken    bool  // a node may have it, for all that is known
 	searched int64 // last block that was searched for it
 }
 

@@ -168,7 +168,7 @@ func (g *signer) launch(ctx context.Context, latest *relayer.Block, each group) 
 				"height", latest.Height, "timeout_height", a.rec.TimeoutHeight)
 			return true
 		case !errors.As(err, &refusal):
-			a.taken = true // it may have arrived
+			a.taken = !errors.Is(err, chain.ErrNotSent)
 			g.silent("cannot send a transaction", err)
 			return false
 		}

@@ -122,7 +122,7 @@ func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool
 		a.taken, a.sentAt = true, height
 		return true
 	case !errors.As(err, &refusal):
-		a.taken = true // it may have arrived
+		a.taken = a.taken || !errors.Is(err, chain.ErrNotSent)
 		g.silent("cannot send a transaction again", err)
 		return false
 	}

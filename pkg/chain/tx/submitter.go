@@ -28,8 +28,8 @@ type Node interface {
 	Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, err error)
 	// MinGasPrice returns the least gas price in upokt that the node takes.
 	MinGasPrice(ctx context.Context) (math.LegacyDec, error)
-	// Broadcast sends a transaction. The error is a *chain.Refusal if it is not
-	// in the node's mempool for certain.
+	// Broadcast sends a transaction. The error is a *chain.Refusal, or wraps
+	// chain.ErrNotSent, if it is not in the node's mempool for certain.
 	Broadcast(ctx context.Context, txBytes []byte) error
 	// FindTx looks for a transaction in the blocks from one height to another.
 	FindTx(ctx context.Context, hash []byte, from, to int64) (result chain.TxResult, found bool, err error)

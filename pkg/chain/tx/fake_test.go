@@ -1,0 +1,381 @@
+package tx
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cosmossdk.io/math"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
+	cosmostypes "github.com/cosmos/cosmos-sdk/types"
+	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
+	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
+
+	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+const fakeChainID = "fake"
+
+// fakeChain obeys the rules by which a chain includes unordered transactions,
+// and fails where the test says.
+type fakeChain struct {
+	mu      sync.Mutex
+	height  int64
+	lag     int64 // of the state behind the newest block
+	block   *relayer.Block
+	stream  *observable.Replay[*relayer.Block]
+	mempool []string               // hashes, in the order of arrival
+	known   map[string]*fakeTx     // whatever was shown to the node, by hash
+	stamps  map[int64]bool         // used by included transactions
+	effects map[string][]int64     // heights at which a message took effect, by recipient
+	ledgers map[string]*fakeLedger // of submissions, by recipient
+	broken  []string               // rules that the submitter has violated
+
+	minPrice  math.LegacyDec
+	simulated int
+	prices    int
+
+	// What goes wrong. Nil means nothing does.
+	refuseSim   func(recipients []string) error
+	onBroadcast func(tx *fakeTx) (deliver bool, reply error)
+	onInclude   func(tx *fakeTx) (include bool, code uint32)
+	onAsk       func(what string) error
+}
+
+// fakeTx is a transaction as the chain reads it.
+type fakeTx struct {
+	hash          string
+	recipients    []string
+	timeoutHeight int64
+	timeout       time.Time
+	gas           uint64
+	fee           int64
+	size          int
+	delivered     bool // was in a mempool
+	included      int64
+	code          uint32
+}
+
+var genesis = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newFakeChain() *fakeChain {
+	c := &fakeChain{
+		stream:   observable.NewReplay[*relayer.Block](1),
+		known:    make(map[string]*fakeTx),
+		stamps:   make(map[int64]bool),
+		effects:  make(map[string][]int64),
+		ledgers:  make(map[string]*fakeLedger),
+		minPrice: math.LegacyZeroDec(),
+	}
+	c.next()
+	return c
+}
+
+func (c *fakeChain) ChainID() string { return fakeChainID }
+
+func (c *fakeChain) Blocks() relayer.BlocksObservable { return c.stream }
+
+func (c *fakeChain) Latest() *relayer.Block {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.block
+}
+
+// next makes a block of what is in the mempool and may be included.
+func (c *fakeChain) next() *relayer.Block {
+	c.mu.Lock()
+	c.height++
+	c.block = &relayer.Block{Height: c.height, Time: genesis.Add(time.Duration(c.height) * time.Second)}
+	var left []string
+	for _, hash := range c.mempool {
+		tx := c.known[hash]
+		if !c.allowed(tx) {
+			continue
+		}
+		include, code := true, uint32(0)
+		if c.onInclude != nil {
+			include, code = c.onInclude(tx)
+		}
+		if !include {
+			left = append(left, hash)
+			continue
+		}
+		tx.included, tx.code = c.height, code
+		c.stamps[tx.timeout.UnixNano()] = true
+		if code == 0 {
+			for _, recipient := range tx.recipients {
+				c.effects[recipient] = append(c.effects[recipient], c.height)
+			}
+		}
+	}
+	c.mempool = left
+	block := c.block
+	c.mu.Unlock()
+	if err := c.stream.Publish(context.Background(), block); err != nil {
+		panic(err) // the stream is never closed
+	}
+	return block
+}
+
+// allowed applies the rules of x/auth/ante to the block that is being made.
+func (c *fakeChain) allowed(tx *fakeTx) bool {
+	return tx.included == 0 && c.height <= tx.timeoutHeight &&
+		!tx.timeout.Before(c.block.Time) && !c.stamps[tx.timeout.UnixNano()]
+}
+
+func (c *fakeChain) ask(what string) error {
+	if c.onAsk != nil {
+		return c.onAsk(what)
+	}
+	return nil
+}
+
+func (c *fakeChain) StateHeight(context.Context) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.height-c.lag, 1), c.ask("state height")
+}
+
+func (c *fakeChain) AccountNumber(context.Context, string) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return 7, c.ask("account")
+}
+
+func (c *fakeChain) MinGasPrice(context.Context) (math.LegacyDec, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.prices++
+	return c.minPrice, c.ask("price")
+}
+
+// gasPerMessage is what every message of the fake chain uses.
+const gasPerMessage = 1000
+
+func (c *fakeChain) Simulate(_ context.Context, txBytes []byte) (uint64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.simulated++
+	if err := c.ask("simulate"); err != nil {
+		return 0, err
+	}
+	tx, err := readTx(txBytes)
+	if err != nil {
+		return 0, err
+	}
+	if c.refuseSim != nil {
+		if err := c.refuseSim(tx.recipients); err != nil {
+			return 0, err
+		}
+	}
+	return gasPerMessage * uint64(len(tx.recipients)), nil
+}
+
+func (c *fakeChain) Broadcast(_ context.Context, txBytes []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tx, err := readTx(txBytes)
+	if err != nil {
+		return err
+	}
+	if again, ok := c.known[tx.hash]; ok {
+		tx = again
+	}
+	c.known[tx.hash] = tx
+	c.checkSender(tx)
+	deliver, reply := true, error(nil)
+	if c.onBroadcast != nil {
+		deliver, reply = c.onBroadcast(tx)
+	}
+	var refusal *chain.Refusal
+	if errors.As(reply, &refusal) || !deliver {
+		return reply
+	}
+	if tx.included > 0 || c.stamps[tx.timeout.UnixNano()] {
+		return &chain.Refusal{Codespace: "sdk", Code: 18, Log: "timeout was used"}
+	}
+	if c.minPrice.MulInt64(int64(tx.gas)).GT(math.LegacyNewDec(tx.fee)) {
+		return &chain.Refusal{Codespace: "sdk", Code: 13, Log: "insufficient fee"}
+	}
+	tx.delivered = true
+	if !slices.Contains(c.mempool, tx.hash) {
+		c.mempool = append(c.mempool, tx.hash)
+	}
+	return reply
+}
+
+// checkSender notes what a submitter must never do: send what is not recorded,
+// or a second transaction with a message while the first can still be included.
+func (c *fakeChain) checkSender(tx *fakeTx) {
+	for _, recipient := range tx.recipients {
+		if ledger := c.ledgers[recipient]; ledger != nil && !ledger.has(tx.hash) {
+			c.broken = append(c.broken, fmt.Sprintf("%s was sent without a record", tx.hash))
+		}
+		for _, other := range c.known {
+			mayLand := other.delivered && other.included == 0 && c.height+1 <= other.timeoutHeight && other.timeout.After(c.block.Time)
+			if other != tx && mayLand && slices.Contains(other.recipients, recipient) {
+				c.broken = append(c.broken, fmt.Sprintf("%s was sent while %s could be included", tx.hash, other.hash))
+			}
+		}
+	}
+}
+
+func (c *fakeChain) FindTx(_ context.Context, hash []byte, from, to int64) (chain.TxResult, bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ask("find"); err != nil {
+		return chain.TxResult{}, false, err
+	}
+	tx, ok := c.known[strings.ToUpper(hex.EncodeToString(hash))]
+	if !ok || tx.included == 0 || tx.included < from || tx.included > to {
+		return chain.TxResult{}, false, nil
+	}
+	return chain.TxResult{Height: tx.included, Code: tx.code, Codespace: "sdk", Log: "failed"}, true, nil
+}
+
+// tookEffect says how often a message took effect.
+func (c *fakeChain) tookEffect(recipient string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.effects[recipient])
+}
+
+// inForce answers from the state, which may lag.
+func (c *fakeChain) inForce(recipient string) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	heights := c.effects[recipient]
+	return len(heights) > 0 && heights[0] <= c.height-c.lag, c.ask("in force")
+}
+
+func readTx(txBytes []byte) (*fakeTx, error) {
+	var raw txtypes.TxRaw
+	var body txtypes.TxBody
+	var auth txtypes.AuthInfo
+	if err := errors.Join(raw.Unmarshal(txBytes), body.Unmarshal(raw.BodyBytes), auth.Unmarshal(raw.AuthInfoBytes)); err != nil {
+		return nil, err
+	}
+	if !body.Unordered || len(auth.SignerInfos) != 1 || auth.SignerInfos[0].Sequence != 0 || len(raw.Signatures) != 1 {
+		return nil, errors.New("not an unordered transaction of one signer")
+	}
+	tx := &fakeTx{
+		hash: hashOf(txBytes), timeoutHeight: int64(body.TimeoutHeight), timeout: *body.TimeoutTimestamp,
+		gas: auth.Fee.GasLimit, fee: auth.Fee.Amount.AmountOf(chain.Denom).Int64(), size: len(txBytes),
+	}
+	for _, message := range body.Messages {
+		var send banktypes.MsgSend
+		if err := send.Unmarshal(message.Value); err != nil {
+			return nil, err
+		}
+		tx.recipients = append(tx.recipients, send.ToAddress)
+	}
+	return tx, nil
+}
+
+// fakeLedger keeps what a submission records.
+type fakeLedger struct {
+	mu       sync.Mutex
+	attempts map[string]relayer.TxAttempt
+	order    []string
+	fail     func() error
+}
+
+func (l *fakeLedger) record(a relayer.TxAttempt) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		if err := l.fail(); err != nil {
+			return err
+		}
+	}
+	if _, ok := l.attempts[a.Hash]; !ok {
+		l.order = append(l.order, a.Hash)
+	}
+	l.attempts[a.Hash] = a
+	return nil
+}
+
+func (l *fakeLedger) has(hash string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.attempts[hash]
+	return ok
+}
+
+func (l *fakeLedger) all() []relayer.TxAttempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []relayer.TxAttempt
+	for _, hash := range l.order {
+		all = append(all, l.attempts[hash])
+	}
+	return all
+}
+
+// oneKey has the key of every address asked for.
+type oneKey struct{ *secp256k1.PrivKey }
+
+func (k oneKey) Signer(address string) (cryptotypes.PrivKey, bool) { return k.PrivKey, address != "" }
+
+var testKey = oneKey{secp256k1.GenPrivKeyFromSecret([]byte("signer"))}
+
+func testSigner() string { return cosmostypes.AccAddress(testKey.PubKey().Address()).String() }
+
+// submission returns a message to the n-th recipient.
+func (c *fakeChain) submission(n int, deadline int64) (*relayer.Submission, *fakeLedger) {
+	recipient := cosmostypes.AccAddress(fmt.Appendf(nil, "%020d", n)).String()
+	ledger := &fakeLedger{attempts: make(map[string]relayer.TxAttempt)}
+	c.ledgers[recipient] = ledger
+	return &relayer.Submission{
+		Key: "send/" + recipient, Signer: testSigner(), Deadline: deadline,
+		Msg: &banktypes.MsgSend{
+			FromAddress: testSigner(), ToAddress: recipient,
+			Amount: cosmostypes.NewCoins(cosmostypes.NewInt64Coin(chain.Denom, 1)),
+		},
+		InForce: func(context.Context) (bool, error) { return c.inForce(recipient) },
+		Record:  ledger.record,
+	}, ledger
+}
+
+func recipientOf(sub *relayer.Submission) string { return sub.Msg.(*banktypes.MsgSend).ToAddress }
+
+// newTestSigner returns a signer without its goroutine, so that a test decides
+// when it works.
+func newTestSigner(t interface{ Fatal(...any) }, c *fakeChain, opts Options) *signer {
+	opts.Logger = slog.New(slog.DiscardHandler)
+	set, err := opts.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSigner(&means{settings: set, node: c, blocks: c}, testSigner(), testKey.PrivKey, func(string) {})
+}
+
+// give hands a submission to a signer that has no goroutine.
+func (g *signer) give(t interface{ Fatal(...any) }, sub *relayer.Submission) <-chan relayer.Outcome {
+	p, err := newPending(sub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.accept(p)
+	g.collect()
+	return p.out
+}
+
+// outcome returns what a submission ended with, if it has ended.
+func outcome(out <-chan relayer.Outcome) (relayer.Outcome, bool) {
+	select {
+	case o := <-out:
+		return o, true
+	default:
+		return relayer.Outcome{}, false
+	}
+}
