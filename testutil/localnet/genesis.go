@@ -260,7 +260,7 @@ func (g *genesis) setApplications() {
 			state.ApplicationList = append(state.ApplicationList, apptypes.Application{
 				Address:                   id.bech32(),
 				Stake:                     &stake,
-				ServiceConfigs:            []*sharedtypes.ApplicationServiceConfig{{ServiceId: g.serviceOf(i)}},
+				ServiceConfigs:            []*sharedtypes.ApplicationServiceConfig{{ServiceId: serviceOf(g.services, i)}},
 				DelegateeGatewayAddresses: append([]string(nil), gateways...),
 				PendingUndelegations:      map[uint64]apptypes.UndelegatingGatewayList{},
 			})
@@ -272,8 +272,6 @@ func (g *genesis) setApplications() {
 }
 
 // serviceOf returns the one service for which application i is staked.
-func (g *genesis) serviceOf(i int) string { return serviceOf(g.services, i) }
-
 func serviceOf(services []Service, i int) string { return services[i%len(services)].ID }
 
 func (g *genesis) setSuppliers() {

@@ -6,6 +6,7 @@ import (
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	"github.com/cosmos/cosmos-sdk/version"
 	"github.com/pokt-network/poktroll/app"
+	"github.com/rs/zerolog"
 )
 
 // chainVersion is the version of the chain's module in go.mod. Clients parse
@@ -30,5 +31,8 @@ func ConfigureSDK() {
 		version.Name = app.Name
 		version.AppName = app.Name + "d"
 		version.Version = chainVersion
+		// The chain's ring client logs each verification to standard error,
+		// past the logger that the node is given.
+		zerolog.SetGlobalLevel(zerolog.ErrorLevel)
 	})
 }
