@@ -70,7 +70,7 @@ func (m *sessionsManager) claim(ctx context.Context, tree *liveTree) (waiter, er
 // prepareClaim makes sure that what is going to be claimed can be proven, and
 // writes down that it is going to be claimed.
 func (m *sessionsManager) prepareClaim(ctx context.Context, tree *liveTree) error {
-	if err := tree.selfTest(); err != nil {
+	if err := m.compute(ctx, tree.selfTest); err != nil {
 		return fmt.Errorf("the tree cannot be proven and is not claimed: %w", err)
 	}
 	facts, err := m.factsOf(ctx, tree.snapshot())

@@ -25,6 +25,10 @@ const (
 	// blocksBuffer is the number of blocks that may wait to be worked on. Only
 	// the newest matters: what was due before is still due.
 	blocksBuffer = 8
+	// stepWorkers is the number of sessions for which steps are taken at once.
+	// Steps mostly wait, for the disk or the node, and share the waiting: many
+	// sessions end at the same height, and a window has few blocks.
+	stepWorkers = 64
 	// recentTransitions is the number of transitions that a new observer gets.
 	recentTransitions = 256
 )
@@ -33,7 +37,8 @@ const (
 type sessionsManager struct {
 	deps
 	log         *slog.Logger
-	workers     chan struct{} // a place for each step that may compute or query at once
+	workers     chan struct{} // a place for each step that is taken at once
+	cores       chan struct{} // a place for each walk over a tree that computes at once
 	drainTime   time.Duration
 	transitions *observable.Replay[*Moved]
 	insertStats observable.Stats
@@ -92,7 +97,8 @@ func NewRelayerSessionsManager(
 	opts ...relayer.RelayerSessionsManagerOption,
 ) (relayer.RelayerSessionsManager, error) {
 	m := &sessionsManager{
-		workers:     make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		workers:     make(chan struct{}, stepWorkers),
+		cores:       make(chan struct{}, runtime.GOMAXPROCS(0)),
 		drainTime:   2 * time.Second,
 		transitions: observable.NewReplay[*Moved](recentTransitions, observable.WithName("session_transitions")),
 		seed:        maphash.MakeSeed(),

@@ -74,7 +74,11 @@ func (m *sessionsManager) decideRequirement(ctx context.Context, tree *liveTree,
 
 // submitProof builds the proof, checks it as the chain will, and brings it on chain.
 func (m *sessionsManager) submitProof(ctx context.Context, tree *liveTree, path []byte) (waiter, error) {
-	proof, err := tree.ProveClosest(path)
+	var proof *smt.SparseCompactMerkleClosestProof
+	err := m.compute(ctx, func() (err error) {
+		proof, err = tree.ProveClosest(path)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

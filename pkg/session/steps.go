@@ -25,6 +25,16 @@ func (m *sessionsManager) stepAt(ctx context.Context, tree *liveTree, height int
 // conclusions. It is nil if there is nothing to wait for.
 type waiter func(context.Context) error
 
+// enter waits for one of the places and returns what gives it back.
+func enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // await returns how a submission ended, or no outcome when the sessions manager
 // or the submitter stops first.
 func await(ctx context.Context, outcome <-chan relayer.Outcome) relayer.Outcome {
@@ -38,12 +48,11 @@ func await(ctx context.Context, outcome <-chan relayer.Outcome) relayer.Outcome 
 
 // begin does what a step has to do before it waits.
 func (m *sessionsManager) begin(ctx context.Context, tree *liveTree, height int64) (waiter, error) {
-	select {
-	case m.workers <- struct{}{}:
-		defer func() { <-m.workers }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	release, err := enter(ctx, m.workers)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	next, err := m.nextStep(ctx, tree, height)
 	if err != nil {
 		return nil, err
@@ -97,7 +106,8 @@ func (m *sessionsManager) publish(moved *Moved) {
 // window has few blocks.
 func (m *sessionsManager) sealAndClaim(ctx context.Context, tree *liveTree, height int64) (waiter, error) {
 	m.drain(ctx, tree)
-	if _, err := tree.seal(ctx); err != nil {
+	_, err := tree.seal(ctx, func(walk func() error) error { return m.compute(ctx, walk) })
+	if err != nil {
 		return nil, err
 	}
 	m.published(tree, StateOpen)
@@ -106,6 +116,16 @@ func (m *sessionsManager) sealAndClaim(ctx context.Context, tree *liveTree, heig
 		return nil, nil
 	}
 	return m.claim(ctx, tree)
+}
+
+// compute runs work that occupies a core.
+func (m *sessionsManager) compute(ctx context.Context, work func() error) error {
+	release, err := enter(ctx, m.cores)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return work()
 }
 
 // drain waits until the relays of the session that were published before have
