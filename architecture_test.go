@@ -44,6 +44,7 @@ func ranks() map[string]int {
 		"pkg/session/store":   2,
 		"pkg/session/trie":    2,
 
+		"pkg/admin":         3,
 		"pkg/relayer/proxy": 3,
 		"pkg/session":       3,
 
@@ -59,6 +60,7 @@ func ranks() map[string]int {
 // package's own sub-packages: importer to imported.
 func siblings() map[string]string {
 	return map[string]string{
+		"pkg/admin":      "pkg/session",
 		"pkg/chain/tx":   "pkg/chain",
 		"pkg/observable": "pkg/async",
 	}

@@ -19,41 +19,50 @@ import (
 // Application implements relayer.ApplicationQuerier. The error wraps
 // relayer.ErrNotFound when the address is not that of an application.
 func (q *Queries) Application(ctx context.Context, address string) (*apptypes.Application, error) {
-	return q.applications.get(ctx, q.node, address, current(q.node, fmt.Sprintf("application %q", address),
+	return q.applications.get(ctx, address)
+}
+
+func (q *Queries) askApplication(ctx context.Context, address string) (answer[*apptypes.Application], error) {
+	return now(ctx, q.node, fmt.Sprintf("application %q", address),
 		func(ctx context.Context, opts ...grpc.CallOption) (*apptypes.QueryGetApplicationResponse, error) {
-			return apptypes.NewQueryClient(q.node.conn).Application(ctx, &apptypes.QueryGetApplicationRequest{Address: address}, opts...)
+			request := &apptypes.QueryGetApplicationRequest{Address: address}
+			return apptypes.NewQueryClient(q.node.conn).Application(ctx, request, opts...)
 		},
-		func(r *apptypes.QueryGetApplicationResponse) *apptypes.Application { return &r.Application },
-	))
+		func(r *apptypes.QueryGetApplicationResponse) *apptypes.Application { return &r.Application })
 }
 
 // Supplier implements relayer.SupplierQuerier, with the history of the supplier's
 // services. The error wraps relayer.ErrNotFound when the address is not that of a
 // supplier's operator.
 func (q *Queries) Supplier(ctx context.Context, operatorAddress string) (*sharedtypes.Supplier, error) {
-	return q.suppliers.get(ctx, q.node, operatorAddress, current(q.node, fmt.Sprintf("supplier %q", operatorAddress),
+	return q.suppliers.get(ctx, operatorAddress)
+}
+
+func (q *Queries) askSupplier(ctx context.Context, operatorAddress string) (answer[*sharedtypes.Supplier], error) {
+	return now(ctx, q.node, fmt.Sprintf("supplier %q", operatorAddress),
 		func(ctx context.Context, opts ...grpc.CallOption) (*suppliertypes.QueryGetSupplierResponse, error) {
 			request := &suppliertypes.QueryGetSupplierRequest{OperatorAddress: operatorAddress}
 			return suppliertypes.NewQueryClient(q.node.conn).Supplier(ctx, request, opts...)
 		},
-		func(r *suppliertypes.QueryGetSupplierResponse) *sharedtypes.Supplier { return &r.Supplier },
-	))
+		func(r *suppliertypes.QueryGetSupplierResponse) *sharedtypes.Supplier { return &r.Supplier })
 }
 
 // PubKey implements relayer.AccountQuerier. The error wraps relayer.ErrNotFound
 // when there is no account, or one that never signed.
 func (q *Queries) PubKey(ctx context.Context, address string) (cryptotypes.PubKey, error) {
-	return q.pubKeys.get(ctx, q.node, address, func(ctx context.Context) (answer[cryptotypes.PubKey], error) {
-		account, height, err := q.node.account(ctx, address)
-		if err != nil {
-			return answer[cryptotypes.PubKey]{height: height}, err
-		}
-		key := account.GetPubKey()
-		if key == nil {
-			return answer[cryptotypes.PubKey]{height: height}, fmt.Errorf("public key of account %q: %w", address, relayer.ErrNotFound)
-		}
-		return answer[cryptotypes.PubKey]{value: key, height: height, final: true}, nil
-	})
+	return q.pubKeys.get(ctx, address)
+}
+
+func (q *Queries) askPubKey(ctx context.Context, address string) (answer[cryptotypes.PubKey], error) {
+	account, height, err := q.node.account(ctx, address)
+	if err != nil {
+		return answer[cryptotypes.PubKey]{height: height}, err
+	}
+	key := account.GetPubKey()
+	if key == nil {
+		return answer[cryptotypes.PubKey]{height: height}, fmt.Errorf("public key of account %q: %w", address, relayer.ErrNotFound)
+	}
+	return answer[cryptotypes.PubKey]{value: key, height: height, final: true}, nil
 }
 
 // Balance implements relayer.BalanceQuerier. An account that does not exist has

@@ -81,12 +81,23 @@ func heightOf(header metadata.MD) int64 {
 	return height
 }
 
+// largeAnswer times the timeout is what an attempt may take whose answer can have
+// many megabytes: a block, or its results at a settlement.
+const largeAnswer = 6
+
 // callRPC calls an RPC server. The error wraps ErrUnreachable unless the server
 // has answered with an error, which is then wrapped as *rpctypes.RPCError.
 func callRPC[T any](
 	ctx context.Context, n *Node, c cometClient, what string, call func(ctx context.Context) (T, error),
 ) (answer T, err error) {
-	err = attempts(ctx, n.timeout, silent, func(ctx context.Context) error {
+	return callRPCWithin(ctx, n.timeout, c, what, call)
+}
+
+// callRPCWithin is callRPC with another bound on one attempt.
+func callRPCWithin[T any](
+	ctx context.Context, each time.Duration, c cometClient, what string, call func(ctx context.Context) (T, error),
+) (answer T, err error) {
+	err = attempts(ctx, each, silent, func(ctx context.Context) error {
 		var err error
 		answer, err = call(ctx)
 		return err

@@ -115,8 +115,8 @@ func newBlockDriver(source feed, log *slog.Logger, opts ...BlockDriverOption) (*
 		interval:   defaultPoll,
 		replay:     defaultReplay,
 		first:      make(chan struct{}),
-		group:      async.NewGroup(context.Background()),
 	}
+	d.group = async.NewGroup(context.Background(), async.OnFailure(d.fail))
 	d.follower = &follower{feed: source, log: log, emit: d.emit}
 	for _, opt := range opts {
 		opt(d)
@@ -175,6 +175,14 @@ func (d *BlockDriver) Err() error {
 		return *err
 	}
 	return nil
+}
+
+// fail notes that a goroutine of the driver has ended in a way that no one
+// foresaw. It is not started again.
+func (d *BlockDriver) fail(name string, err error) {
+	err = fmt.Errorf("goroutine %q: %w", name, err)
+	d.trouble.Store(&err)
+	d.log.Error("block driver failed", "error", err)
 }
 
 // Source names where blocks come from at present, "subscription" or "polling".

@@ -45,7 +45,7 @@ type fakeNode struct {
 }
 
 // newFakeNode returns a node and a connection to it.
-func newFakeNode(t *testing.T) (*fakeNode, *Node) {
+func newFakeNode(t testing.TB) (*fakeNode, *Node) {
 	t.Helper()
 	f := &fakeNode{
 		height: 10, calls: make(map[string]int),
@@ -73,7 +73,7 @@ func newFakeNode(t *testing.T) (*fakeNode, *Node) {
 	return f, node
 }
 
-func (f *fakeNode) serveGRPC(t *testing.T) string {
+func (f *fakeNode) serveGRPC(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

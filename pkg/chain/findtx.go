@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	ctypes "github.com/cometbft/cometbft/rpc/core/types"
-	comettypes "github.com/cometbft/cometbft/types"
 )
 
 // indexedBlocks bounds the blocks whose transactions are remembered. Each costs
@@ -24,12 +23,8 @@ type TxResult struct {
 // txHash is the key of a transaction: the SHA-256 of its bytes.
 type txHash [32]byte
 
-// txIndex remembers which transactions are in which blocks.
-type txIndex struct {
-	blocks *memo[int64, map[txHash]int] // position in the block
-}
-
-func newTxIndex() *txIndex { return &txIndex{blocks: newMemo[int64, map[txHash]int](indexedBlocks)} }
+// positions are the places of a block's transactions in it.
+type positions map[txHash]int
 
 // FindTx looks a transaction up by its hash, the SHA-256 of its bytes. found is
 // false only if it is in none of the blocks from one height to another, both
@@ -45,7 +40,7 @@ func (n *Node) FindTx(ctx context.Context, hash []byte, from, to int64) (result 
 	// The answer of a node without the transaction and that of one without an
 	// index differ in prose only, so neither is taken for an answer.
 	for height := max(from, 1); height <= to; height++ {
-		txs, err := n.txsOf(ctx, height)
+		txs, err := n.blockTxs.get(ctx, height)
 		if err != nil {
 			return TxResult{}, false, err
 		}
@@ -73,29 +68,23 @@ func (n *Node) indexedTx(ctx context.Context, hash []byte) (TxResult, error) {
 	}, nil
 }
 
-// txsOf returns the transactions of the block at height. The map is shared.
-func (n *Node) txsOf(ctx context.Context, height int64) (map[txHash]int, error) {
-	return n.blockTxs.blocks.get(ctx, n, height, func(ctx context.Context) (answer[map[txHash]int], error) {
-		what := fmt.Sprintf("block %d", height)
-		block, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultBlock, error) {
-			return n.query.Block(ctx, &height)
-		})
-		if err != nil {
-			return answer[map[txHash]int]{}, n.placeHeight(ctx, height, err)
-		}
-		if block.Block == nil || block.Block.Height != height {
-			return answer[map[txHash]int]{}, fmt.Errorf("%s: %w: rpc %s returned another or none", what, ErrMalformed, n.query.at)
-		}
-		return answer[map[txHash]int]{value: positions(block.Block.Txs), final: true}, nil
+// askTxs fetches which transactions are in the block at height.
+func (n *Node) askTxs(ctx context.Context, height int64) (answer[positions], error) {
+	what := fmt.Sprintf("block %d", height)
+	block, err := callRPCWithin(ctx, largeAnswer*n.timeout, n.query, what, func(ctx context.Context) (*ctypes.ResultBlock, error) {
+		return n.query.Block(ctx, &height)
 	})
-}
-
-func positions(txs comettypes.Txs) map[txHash]int {
-	index := make(map[txHash]int, len(txs))
-	for i, tx := range txs {
-		index[txHash(tx.Hash())] = i
+	if err != nil {
+		return answer[positions]{}, n.placeHeight(ctx, height, err)
 	}
-	return index
+	if block.Block == nil || block.Block.Height != height {
+		return answer[positions]{}, fmt.Errorf("%s: %w: rpc %s returned another or none", what, ErrMalformed, n.query.at)
+	}
+	txs := make(positions, len(block.Block.Txs))
+	for i, tx := range block.Block.Txs {
+		txs[txHash(tx.Hash())] = i
+	}
+	return answer[positions]{value: txs, final: true}, nil
 }
 
 // resultOf returns how the transaction at a position of a block ended.
@@ -116,7 +105,7 @@ func (n *Node) resultOf(ctx context.Context, height int64, position int) (TxResu
 // settlement height it can have many megabytes, so it is not remembered.
 func (n *Node) blockResults(ctx context.Context, height int64) (*ctypes.ResultBlockResults, error) {
 	what := fmt.Sprintf("results of block %d", height)
-	results, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultBlockResults, error) {
+	results, err := callRPCWithin(ctx, largeAnswer*n.timeout, n.query, what, func(ctx context.Context) (*ctypes.ResultBlockResults, error) {
 		return n.query.BlockResults(ctx, &height)
 	})
 	if err != nil {

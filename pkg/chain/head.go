@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	comettypes "github.com/cometbft/cometbft/types"
-
 	ctypes "github.com/cometbft/cometbft/rpc/core/types"
+	comettypes "github.com/cometbft/cometbft/types"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )

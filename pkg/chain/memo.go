@@ -16,12 +16,13 @@ const (
 	// currentFor bounds how long an answer that is true only now is believed
 	// when no newer block is seen.
 	currentFor = 30 * time.Second
-	// laggingFor is the bound for an answer from a state that is already known
-	// to be behind.
-	laggingFor = time.Second
+	// unsureFor is the bound when blocks are not followed, so that a newer one
+	// would not be seen, or when the answer is from a state that is known to be
+	// behind.
+	unsureFor = time.Second
 	// flightAttempts of the timeout of one attempt are what a query that belongs
 	// to no single caller may take.
-	flightAttempts = maxAttempts + 1
+	flightAttempts = largeAnswer + 2
 )
 
 // answer is what the chain said to one question.
@@ -36,6 +37,8 @@ type answer[V any] struct {
 // not final; an error is no answer. At its bound the answer that was not used for
 // longest goes.
 type memo[K comparable, V any] struct {
+	node    *Node
+	ask     func(context.Context, K) (answer[V], error)
 	answers *lru.Cache[K, entry[V]]
 	flights singleflight.Group
 }
@@ -47,35 +50,35 @@ type entry[V any] struct {
 	until  time.Time
 }
 
-func newMemo[K comparable, V any](bound int) *memo[K, V] {
+func newMemo[K comparable, V any](
+	node *Node, bound int, ask func(context.Context, K) (answer[V], error),
+) *memo[K, V] {
 	answers, err := lru.New[K, entry[V]](bound)
 	if err != nil {
 		// The library's only error is a bound that is not positive, and all
 		// bounds are constants of this package.
 		panic(fmt.Sprintf("memo with bound %d: %v", bound, err))
 	}
-	return &memo[K, V]{answers: answers}
+	return &memo[K, V]{node: node, ask: ask, answers: answers}
 }
 
 // get returns the answer for key, asking if it is not remembered. Callers that
-// come while a question is on its way wait for the same answer. The error is the
-// one of ask, or wraps ctx.Err, or ErrClosed.
-func (m *memo[K, V]) get(
-	ctx context.Context, n *Node, key K, ask func(context.Context) (answer[V], error),
-) (V, error) {
-	if e, ok := m.answers.Get(key); ok && e.holds(n.seen.Load()) {
+// come while a question is on its way wait for the same answer. The error is that
+// of ask, or wraps ctx.Err or ErrClosed.
+func (m *memo[K, V]) get(ctx context.Context, key K) (V, error) {
+	if e, ok := m.answers.Get(key); ok && e.holds(m.node.seen.Load()) {
 		return e.value, e.absent
 	}
 	var none V
 	// %#v quotes strings, so that no two keys look alike.
 	flight := m.flights.DoChan(fmt.Sprintf("%#v", key), func() (any, error) {
-		if !n.depart() {
+		if !m.node.depart() {
 			return none, ErrClosed
 		}
-		defer n.flights.Done()
-		ctx, cancel := context.WithTimeout(n.base, flightAttempts*n.timeout)
+		defer m.node.flights.Done()
+		ctx, cancel := context.WithTimeout(m.node.base, flightAttempts*m.node.timeout)
 		defer cancel()
-		return m.learn(n, key, func() (answer[V], error) { return ask(ctx) })
+		return m.learn(ctx, key)
 	})
 	select {
 	case result := <-flight:
@@ -90,19 +93,18 @@ func (m *memo[K, V]) get(
 }
 
 // learn asks and remembers the answer.
-func (m *memo[K, V]) learn(n *Node, key K, ask func() (answer[V], error)) (V, error) {
-	seen := n.seen.Load()
-	a, err := ask()
+func (m *memo[K, V]) learn(ctx context.Context, key K) (V, error) {
+	seen := m.node.seen.Load()
+	a, err := m.ask(ctx, key)
 	if err != nil && !errors.Is(err, relayer.ErrNotFound) {
 		return a.value, err
 	}
-	e := entry[V]{answer: a, absent: err, seen: max(seen, a.height), until: time.Now().Add(currentFor)}
-	if a.height > 0 && a.height < seen {
-		e.until = time.Now().Add(laggingFor)
+	believed := currentFor
+	if m.node.followed.Load() == 0 || a.height > 0 && a.height < seen {
+		believed = unsureFor
 	}
-	if err != nil {
-		e.final = false
-	}
+	a.final = a.final && err == nil
+	e := entry[V]{answer: a, absent: err, seen: max(seen, a.height), until: time.Now().Add(believed)}
 	m.answers.Add(key, e)
 	return e.value, e.absent
 }

@@ -61,8 +61,11 @@ type Node struct {
 	// seen is the highest height that any answer has named. Height and hash of
 	// a block never change, so it only serves to tell old answers from new ones.
 	seen atomic.Int64
+	// followed counts the subscriptions to new blocks that are open. While there
+	// is one, seen is up to date.
+	followed atomic.Int32
 
-	blockTxs *txIndex
+	blockTxs *memo[int64, positions]
 
 	base   context.Context // of queries that belong to no single caller
 	cancel context.CancelFunc
@@ -120,7 +123,7 @@ func newNode(cfg Config) (*Node, []string, error) {
 	}
 	n := &Node{
 		chainID: cfg.ChainID, timeout: cfg.Timeout, log: cfg.Logger,
-		conn: conn, codec: cdc, http: newHTTPClient(), grpcURL: at, blockTxs: newTxIndex(),
+		conn: conn, codec: cdc, http: newHTTPClient(), grpcURL: at,
 	}
 	if n.timeout <= 0 {
 		n.timeout = DefaultTimeout
@@ -128,6 +131,7 @@ func newNode(cfg Config) (*Node, []string, error) {
 	if n.log == nil {
 		n.log = slog.Default()
 	}
+	n.blockTxs = newMemo(n, indexedBlocks, n.askTxs)
 	n.base, n.cancel = context.WithCancel(context.Background())
 	return n, rpcs, nil
 }

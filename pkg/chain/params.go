@@ -11,12 +11,15 @@ import (
 
 // SharedParams implements relayer.SharedQuerier.
 func (q *Queries) SharedParams(ctx context.Context) (*sharedtypes.Params, error) {
-	return q.sharedNow.get(ctx, q.node, nothing{}, current(q.node, "shared parameters",
+	return q.sharedNow.get(ctx, nothing{})
+}
+
+func (q *Queries) askSharedParams(ctx context.Context, _ nothing) (answer[*sharedtypes.Params], error) {
+	return now(ctx, q.node, "shared parameters",
 		func(ctx context.Context, opts ...grpc.CallOption) (*sharedtypes.QueryParamsResponse, error) {
 			return sharedtypes.NewQueryClient(q.node.conn).Params(ctx, &sharedtypes.QueryParamsRequest{}, opts...)
 		},
-		func(r *sharedtypes.QueryParamsResponse) *sharedtypes.Params { return &r.Params },
-	))
+		func(r *sharedtypes.QueryParamsResponse) *sharedtypes.Params { return &r.Params })
 }
 
 // SharedParamsAt implements relayer.SharedQuerier. For a height that the chain
@@ -24,31 +27,37 @@ func (q *Queries) SharedParams(ctx context.Context) (*sharedtypes.Params, error)
 // asked for again after the next block. The error wraps ErrInvalidQuery for a
 // height below 1.
 func (q *Queries) SharedParamsAt(ctx context.Context, height int64) (*sharedtypes.Params, error) {
-	what := fmt.Sprintf("shared parameters at height %d", height)
-	if err := positive(what, height); err != nil {
-		return nil, err
+	if height < 1 {
+		return nil, noHeight("shared parameters", height)
 	}
-	return q.sharedAt.get(ctx, q.node, height, func(ctx context.Context) (answer[*sharedtypes.Params], error) {
-		response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*sharedtypes.QueryParamsAtHeightResponse, error) {
-			return sharedtypes.NewQueryClient(q.node.conn).ParamsAtHeight(ctx, &sharedtypes.QueryParamsAtHeightRequest{Height: height}, opts...)
-		})
-		if err != nil {
-			return answer[*sharedtypes.Params]{height: answeredAt}, err
-		}
-		params := response.Params
-		if params.NumBlocksPerSession == 0 {
-			return answer[*sharedtypes.Params]{}, fmt.Errorf("%s: %w: sessions have no blocks", what, ErrMalformed)
-		}
-		return answer[*sharedtypes.Params]{value: &params, height: answeredAt, final: q.node.pinned(height, answeredAt)}, nil
+	return q.sharedAt.get(ctx, height)
+}
+
+func (q *Queries) askSharedParamsAt(ctx context.Context, height int64) (answer[*sharedtypes.Params], error) {
+	what := fmt.Sprintf("shared parameters at height %d", height)
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*sharedtypes.QueryParamsAtHeightResponse, error) {
+		request := &sharedtypes.QueryParamsAtHeightRequest{Height: height}
+		return sharedtypes.NewQueryClient(q.node.conn).ParamsAtHeight(ctx, request, opts...)
 	})
+	if err != nil {
+		return answer[*sharedtypes.Params]{height: answeredAt}, err
+	}
+	params := response.Params
+	if params.NumBlocksPerSession == 0 {
+		return answer[*sharedtypes.Params]{}, fmt.Errorf("%s: %w: sessions have no blocks", what, ErrMalformed)
+	}
+	return answer[*sharedtypes.Params]{value: &params, height: answeredAt, final: q.node.pinned(height, answeredAt)}, nil
 }
 
 // ProofParams implements relayer.ProofQuerier.
 func (q *Queries) ProofParams(ctx context.Context) (*prooftypes.Params, error) {
-	return q.proofNow.get(ctx, q.node, nothing{}, current(q.node, "proof parameters",
+	return q.proofNow.get(ctx, nothing{})
+}
+
+func (q *Queries) askProofParams(ctx context.Context, _ nothing) (answer[*prooftypes.Params], error) {
+	return now(ctx, q.node, "proof parameters",
 		func(ctx context.Context, opts ...grpc.CallOption) (*prooftypes.QueryParamsResponse, error) {
 			return prooftypes.NewQueryClient(q.node.conn).Params(ctx, &prooftypes.QueryParamsRequest{}, opts...)
 		},
-		func(r *prooftypes.QueryParamsResponse) *prooftypes.Params { return &r.Params },
-	))
+		func(r *prooftypes.QueryParamsResponse) *prooftypes.Params { return &r.Params })
 }

@@ -76,21 +76,20 @@ var (
 // NewQueries returns queries that are answered by the node. Answers about the
 // present are renewed with each block that the node's BlockDriver sees.
 func NewQueries(node *Node) *Queries {
-	return &Queries{
-		node:         node,
-		sessions:     newMemo[sessionKey, *sessiontypes.Session](maxSessions),
-		sharedNow:    newMemo[nothing, *sharedtypes.Params](one),
-		sharedAt:     newMemo[int64, *sharedtypes.Params](maxHeights),
-		proofNow:     newMemo[nothing, *prooftypes.Params](one),
-		applications: newMemo[string, *apptypes.Application](maxApplications),
-		suppliers:    newMemo[string, *sharedtypes.Supplier](maxSuppliers),
-		pubKeys:      newMemo[string, cryptotypes.PubKey](maxPubKeys),
-		services:     newMemo[string, *sharedtypes.Service](maxServices),
-		unitsAt:      newMemo[serviceKey, uint64](maxHeights),
-		targetAt:     newMemo[serviceKey, []byte](maxHeights),
-		blocks:       newMemo[int64, *relayer.Block](maxPastBlocks),
-		events:       newMemo[int64, *relayer.BlockEvents](maxPastEvents),
-	}
+	q := &Queries{node: node}
+	q.sessions = newMemo(node, maxSessions, q.askSession)
+	q.sharedNow = newMemo(node, one, q.askSharedParams)
+	q.sharedAt = newMemo(node, maxHeights, q.askSharedParamsAt)
+	q.proofNow = newMemo(node, one, q.askProofParams)
+	q.applications = newMemo(node, maxApplications, q.askApplication)
+	q.suppliers = newMemo(node, maxSuppliers, q.askSupplier)
+	q.pubKeys = newMemo(node, maxPubKeys, q.askPubKey)
+	q.services = newMemo(node, maxServices, q.askService)
+	q.unitsAt = newMemo(node, maxHeights, q.askUnits)
+	q.targetAt = newMemo(node, maxHeights, q.askTarget)
+	q.blocks = newMemo(node, maxPastBlocks, q.askBlock)
+	q.events = newMemo(node, maxPastEvents, q.askEvents)
+	return q
 }
 
 // pinned says whether what was answered about a height is final: the state that
@@ -102,24 +101,20 @@ func (n *Node) pinned(about, answeredAt int64) bool {
 	return about <= answeredAt
 }
 
-// positive refuses heights that no block has. To the chain zero often means "now".
-func positive(what string, height int64) error {
-	if height < 1 {
-		return fmt.Errorf("%s: %w: height %d", what, ErrInvalidQuery, height)
-	}
-	return nil
+// noHeight is the error of a height that no block has. To the chain zero often
+// means "now", which would be another question.
+func noHeight(what string, height int64) error {
+	return fmt.Errorf("%s: %w: there is no height %d", what, ErrInvalidQuery, height)
 }
 
-// current makes a question whose answer is true only now.
-func current[R, V any](
-	n *Node, what string,
+// now asks for what is true only now.
+func now[R, V any](
+	ctx context.Context, n *Node, what string,
 	call func(ctx context.Context, opts ...grpc.CallOption) (R, error), pick func(R) V,
-) func(context.Context) (answer[V], error) {
-	return func(ctx context.Context) (answer[V], error) {
-		response, height, err := ask(ctx, n, what, call)
-		if err != nil {
-			return answer[V]{height: height}, err
-		}
-		return answer[V]{value: pick(response), height: height}, nil
+) (answer[V], error) {
+	response, height, err := ask(ctx, n, what, call)
+	if err != nil {
+		return answer[V]{height: height}, err
 	}
+	return answer[V]{value: pick(response), height: height}, nil
 }

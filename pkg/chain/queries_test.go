@@ -162,6 +162,7 @@ func TestSession_FailureOfTheChainIsNotAbsence(t *testing.T) {
 		return &sharedtypes.QueryParamsAtHeightResponse{Params: sharedtypes.Params{NumBlocksPerSession: 10}}, nil
 	}
 	f.answers[methodSession] = func() (any, error) { return nil, status.Error(codes.Internal, "anything") }
+	node.followed.Add(1)
 	staked := application(1)
 	staked.Application.ServiceConfigs = []*sharedtypes.ApplicationServiceConfig{{ServiceId: "svc"}}
 	f.answers[methodApplication] = func() (any, error) { return staked, nil }
@@ -271,4 +272,19 @@ func TestClose_EndsQuestionsInFlight(t *testing.T) {
 	if _, err := q.Application(t.Context(), "app"); !errors.Is(err, ErrClosed) {
 		t.Errorf("after close: %v", err)
 	}
+}
+
+func BenchmarkApplication_Remembered(b *testing.B) {
+	f, node := newFakeNode(b)
+	f.answers[methodApplication] = func() (any, error) { return application(1), nil }
+	node.followed.Add(1)
+	q := NewQueries(node)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := q.Application(ctx, "app"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(f.count(methodApplication)), "questions")
 }

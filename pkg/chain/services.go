@@ -24,44 +24,48 @@ func baseTarget() []byte { return bytes.Repeat([]byte{0xff}, targetBytes) }
 // relayer.ErrNotFound when there is no such service. A chain from before the
 // history of prices was kept is asked for the present price.
 func (q *Queries) ComputeUnitsPerRelayAt(ctx context.Context, serviceID string, height int64) (uint64, error) {
-	what := fmt.Sprintf("compute units per relay of service %q at height %d", serviceID, height)
-	if err := positive(what, height); err != nil {
-		return 0, err
+	if height < 1 {
+		return 0, noHeight("compute units per relay", height)
 	}
-	return q.unitsAt.get(ctx, q.node, serviceKey{serviceID, height}, func(ctx context.Context) (answer[uint64], error) {
-		response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryComputeUnitsPerRelayAtHeightResponse, error) {
-			request := &servicetypes.QueryComputeUnitsPerRelayAtHeightRequest{ServiceId: serviceID, BlockHeight: height}
-			return servicetypes.NewQueryClient(q.node.conn).ComputeUnitsPerRelayAtHeight(ctx, request, opts...)
-		})
-		if status.Code(err) == codes.Unimplemented {
-			return q.presentUnits(ctx, serviceID)
-		}
-		if err != nil {
-			return answer[uint64]{height: answeredAt}, err
-		}
-		if response.ComputeUnitsPerRelay == 0 {
-			return answer[uint64]{}, fmt.Errorf("%s: %w: none", what, ErrMalformed)
-		}
-		return answer[uint64]{
-			value: response.ComputeUnitsPerRelay, height: answeredAt, final: q.node.pinned(height, answeredAt),
-		}, nil
+	return q.unitsAt.get(ctx, serviceKey{serviceID, height})
+}
+
+func (q *Queries) askUnits(ctx context.Context, key serviceKey) (answer[uint64], error) {
+	what := fmt.Sprintf("compute units per relay of service %q at height %d", key.service, key.height)
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryComputeUnitsPerRelayAtHeightResponse, error) {
+		request := &servicetypes.QueryComputeUnitsPerRelayAtHeightRequest{ServiceId: key.service, BlockHeight: key.height}
+		return servicetypes.NewQueryClient(q.node.conn).ComputeUnitsPerRelayAtHeight(ctx, request, opts...)
 	})
+	if status.Code(err) == codes.Unimplemented {
+		return q.presentUnits(ctx, key.service)
+	}
+	if err != nil {
+		return answer[uint64]{height: answeredAt}, err
+	}
+	if response.ComputeUnitsPerRelay == 0 {
+		return answer[uint64]{}, fmt.Errorf("%s: %w: none", what, ErrMalformed)
+	}
+	return answer[uint64]{
+		value: response.ComputeUnitsPerRelay, height: answeredAt, final: q.node.pinned(key.height, answeredAt),
+	}, nil
 }
 
 // presentUnits answers with the price that is in force now.
 func (q *Queries) presentUnits(ctx context.Context, serviceID string) (answer[uint64], error) {
-	what := fmt.Sprintf("service %q", serviceID)
-	service, err := q.services.get(ctx, q.node, serviceID, current(q.node, what,
-		func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryGetServiceResponse, error) {
-			request := &servicetypes.QueryGetServiceRequest{Id: serviceID, Dehydrated: true}
-			return servicetypes.NewQueryClient(q.node.conn).Service(ctx, request, opts...)
-		},
-		func(r *servicetypes.QueryGetServiceResponse) *sharedtypes.Service { return &r.Service },
-	))
+	service, err := q.services.get(ctx, serviceID)
 	if err != nil {
 		return answer[uint64]{}, err
 	}
 	return answer[uint64]{value: service.ComputeUnitsPerRelay}, nil
+}
+
+func (q *Queries) askService(ctx context.Context, serviceID string) (answer[*sharedtypes.Service], error) {
+	return now(ctx, q.node, fmt.Sprintf("service %q", serviceID),
+		func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryGetServiceResponse, error) {
+			request := &servicetypes.QueryGetServiceRequest{Id: serviceID, Dehydrated: true}
+			return servicetypes.NewQueryClient(q.node.conn).Service(ctx, request, opts...)
+		},
+		func(r *servicetypes.QueryGetServiceResponse) *sharedtypes.Service { return &r.Service })
 }
 
 // DifficultyTargetAt implements relayer.ServiceQuerier. The error wraps
@@ -69,25 +73,27 @@ func (q *Queries) presentUnits(ctx context.Context, serviceID string) (answer[ui
 // difficulty, or a chain from before the history of difficulties was kept, has
 // the base target.
 func (q *Queries) DifficultyTargetAt(ctx context.Context, serviceID string, height int64) ([]byte, error) {
-	what := fmt.Sprintf("difficulty of service %q at height %d", serviceID, height)
-	if err := positive(what, height); err != nil {
-		return nil, err
+	if height < 1 {
+		return nil, noHeight("difficulty", height)
 	}
-	return q.targetAt.get(ctx, q.node, serviceKey{serviceID, height}, func(ctx context.Context) (answer[[]byte], error) {
-		response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryGetRelayMiningDifficultyAtHeightResponse, error) {
-			request := &servicetypes.QueryGetRelayMiningDifficultyAtHeightRequest{ServiceId: serviceID, BlockHeight: height}
-			return servicetypes.NewQueryClient(q.node.conn).RelayMiningDifficultyAtHeight(ctx, request, opts...)
-		})
-		if status.Code(err) == codes.Unimplemented {
-			return answer[[]byte]{value: baseTarget()}, nil
-		}
-		if err != nil {
-			return answer[[]byte]{height: answeredAt}, err
-		}
-		target := response.RelayMiningDifficulty.TargetHash
-		if len(target) != targetBytes {
-			return answer[[]byte]{}, fmt.Errorf("%s: %w: target of %d bytes", what, ErrMalformed, len(target))
-		}
-		return answer[[]byte]{value: target, height: answeredAt, final: q.node.pinned(height, answeredAt)}, nil
+	return q.targetAt.get(ctx, serviceKey{serviceID, height})
+}
+
+func (q *Queries) askTarget(ctx context.Context, key serviceKey) (answer[[]byte], error) {
+	what := fmt.Sprintf("difficulty of service %q at height %d", key.service, key.height)
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryGetRelayMiningDifficultyAtHeightResponse, error) {
+		request := &servicetypes.QueryGetRelayMiningDifficultyAtHeightRequest{ServiceId: key.service, BlockHeight: key.height}
+		return servicetypes.NewQueryClient(q.node.conn).RelayMiningDifficultyAtHeight(ctx, request, opts...)
 	})
+	if status.Code(err) == codes.Unimplemented {
+		return answer[[]byte]{value: baseTarget()}, nil
+	}
+	if err != nil {
+		return answer[[]byte]{height: answeredAt}, err
+	}
+	target := response.RelayMiningDifficulty.TargetHash
+	if len(target) != targetBytes {
+		return answer[[]byte]{}, fmt.Errorf("%s: %w: target of %d bytes", what, ErrMalformed, len(target))
+	}
+	return answer[[]byte]{value: target, height: answeredAt, final: q.node.pinned(key.height, answeredAt)}, nil
 }

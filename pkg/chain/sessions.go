@@ -21,45 +21,63 @@ type sessionKey struct {
 	start                int64
 }
 
-// aheadTolerance is how far above the highest block seen a height may be and
-// still be asked for. What is further away is refused without a question, since
-// strangers choose these heights.
+// aheadTolerance is how many blocks a height may be above the highest block seen
+// and still be asked for: others may have seen a block that this process has not.
 const aheadTolerance = 1
 
-// Session implements relayer.SessionQuerier. Header and suppliers of the session
-// are fixed for its duration; the application in it is as it was when the session
-// was first asked for, so its delegations are to be taken from Application.
+// Session implements relayer.SessionQuerier. The session is as it is claimed, that
+// is, as the chain shows it for its start height (x/proof:
+// queryAndValidateSessionHeader). Header and suppliers are fixed for its duration;
+// the application in it is as it was when the session was first asked for, so its
+// delegations are to be taken from Application.
 //
 // The error wraps relayer.ErrNotFound when the application does not exist, is
 // not active or not staked for the service then, and ErrHeightAhead when the
-// node has not reached the height.
+// node has not reached the height, but for one block.
 func (q *Queries) Session(ctx context.Context, application, serviceID string, height int64) (*sessiontypes.Session, error) {
-	what := fmt.Sprintf("session of application %q for service %q at height %d", application, serviceID, height)
-	if err := positive(what, height); err != nil {
-		return nil, err
+	if height < 1 {
+		return nil, noHeight("session", height)
 	}
-	if seen := q.node.seen.Load(); seen > 0 && height > seen+aheadTolerance {
-		return nil, fmt.Errorf("%s: %w: newest seen is %d", what, ErrHeightAhead, seen)
+	if err := q.reached(ctx, height); err != nil {
+		return nil, err
 	}
 	params, err := q.SharedParamsAt(ctx, height)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("session of application %q for service %q: %w", application, serviceID, err)
 	}
-	key := sessionKey{application, serviceID, sharedtypes.GetSessionStartHeight(params, height)}
-	return q.sessions.get(ctx, q.node, key, func(ctx context.Context) (answer[*sessiontypes.Session], error) {
-		response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*sessiontypes.QueryGetSessionResponse, error) {
-			request := sessiontypes.NewQueryGetSessionRequest(application, serviceID, height)
-			return sessiontypes.NewQueryClient(q.node.conn).GetSession(ctx, request, opts...)
-		})
-		if err != nil {
-			return answer[*sessiontypes.Session]{height: answeredAt}, q.whyNoSession(ctx, key, height, answeredAt, params, err)
+	return q.sessions.get(ctx, sessionKey{application, serviceID, sharedtypes.GetSessionStartHeight(params, height)})
+}
+
+// reached refuses a height that the chain has not reached. While blocks are
+// followed that takes no question, since strangers choose these heights.
+func (q *Queries) reached(ctx context.Context, height int64) error {
+	newest := q.node.seen.Load()
+	if height > newest+aheadTolerance && q.node.followed.Load() == 0 {
+		var err error
+		if newest, err = q.node.StateHeight(ctx); err != nil {
+			return err
 		}
-		session := response.GetSession()
-		if err := checkSession(session, key); err != nil {
-			return answer[*sessiontypes.Session]{}, fmt.Errorf("%s: %w", what, err)
-		}
-		return answer[*sessiontypes.Session]{value: session, height: answeredAt, final: true}, nil
+	}
+	if height > newest+aheadTolerance {
+		return fmt.Errorf("session at height %d: %w: newest block is %d", height, ErrHeightAhead, newest)
+	}
+	return nil
+}
+
+func (q *Queries) askSession(ctx context.Context, key sessionKey) (answer[*sessiontypes.Session], error) {
+	what := fmt.Sprintf("session of application %q for service %q from height %d", key.application, key.service, key.start)
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*sessiontypes.QueryGetSessionResponse, error) {
+		request := sessiontypes.NewQueryGetSessionRequest(key.application, key.service, key.start)
+		return sessiontypes.NewQueryClient(q.node.conn).GetSession(ctx, request, opts...)
 	})
+	if err != nil {
+		return answer[*sessiontypes.Session]{height: answeredAt}, q.whyNoSession(ctx, key, answeredAt, err)
+	}
+	session := response.GetSession()
+	if err := checkSession(session, key); err != nil {
+		return answer[*sessiontypes.Session]{}, fmt.Errorf("%s: %w", what, err)
+	}
+	return answer[*sessiontypes.Session]{value: session, height: answeredAt, final: true}, nil
 }
 
 func checkSession(session *sessiontypes.Session, key sessionKey) error {
@@ -78,13 +96,11 @@ func checkSession(session *sessiontypes.Session, key sessionKey) error {
 // whyNoSession finds out what lies behind a failed session query. The chain
 // answers all failures, also those that mean absence, with the status Internal
 // and prose (x/session: GetSession), so the facts are asked for one by one.
-func (q *Queries) whyNoSession(
-	ctx context.Context, key sessionKey, height, answeredAt int64, params *sharedtypes.Params, err error,
-) error {
+func (q *Queries) whyNoSession(ctx context.Context, key sessionKey, answeredAt int64, err error) error {
 	if status.Code(err) != codes.Internal {
 		return err
 	}
-	if answeredAt > 0 && height > answeredAt {
+	if answeredAt > 0 && key.start > answeredAt {
 		return fmt.Errorf("%w: node is at %d: %w", ErrHeightAhead, answeredAt, err)
 	}
 	application, appErr := q.Application(ctx, key.application)
@@ -94,7 +110,11 @@ func (q *Queries) whyNoSession(
 	if appErr != nil {
 		return err
 	}
-	if !entitled(application, key.service, height, sharedtypes.GetSessionEndHeight(params, height)) {
+	params, paramsErr := q.SharedParamsAt(ctx, key.start)
+	if paramsErr != nil {
+		return err
+	}
+	if !entitled(application, key.service, key.start, sharedtypes.GetSessionEndHeight(params, key.start)) {
 		return fmt.Errorf("%w: application is not active or not staked for the service: %w", relayer.ErrNotFound, err)
 	}
 	return err
@@ -102,11 +122,11 @@ func (q *Queries) whyNoSession(
 
 // entitled reports whether an application has sessions of a service (x/session:
 // hydrateSessionApplication).
-func entitled(application *apptypes.Application, service string, height, end int64) bool {
+func entitled(application *apptypes.Application, service string, start, end int64) bool {
 	if !application.IsActive(end) {
 		return false
 	}
-	for _, config := range application.GetActiveServiceConfigs(height) {
+	for _, config := range application.GetActiveServiceConfigs(start) {
 		if config.GetServiceId() == service {
 			return true
 		}

@@ -41,6 +41,8 @@ func (n *Node) subscribe(ctx context.Context, deliver func(head)) error {
 	// Closing the connection is the only way to end a read that waits.
 	release := context.AfterFunc(ctx, func() { conn.Close() })
 	defer release()
+	n.followed.Add(1)
+	defer n.followed.Add(-1)
 
 	for {
 		message, err := read(conn)

@@ -8,11 +8,10 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	comettypes "github.com/cometbft/cometbft/types"
-	"github.com/gorilla/websocket"
-
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	ctypes "github.com/cometbft/cometbft/rpc/core/types"
+	comettypes "github.com/cometbft/cometbft/types"
+	"github.com/gorilla/websocket"
 )
 
 // testHeader is a header that is complete enough to have a hash.

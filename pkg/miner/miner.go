@@ -76,19 +76,30 @@ func (m *miner) mine(ctx context.Context, relay *servicetypes.Relay) ([]*relayer
 }
 
 // refuse reports a relay that could not be mined.
-func (m *miner) refuse(stage string, item any, err error) {
-	m.log.Error("relay could not be mined", "stage", stage, "error", err)
-	if relay, ok := item.(*servicetypes.Relay); ok {
+func (m *miner) refuse(_ string, item any, err error) {
+	relay, ok := item.(*servicetypes.Relay)
+	meta := relay.GetReq().GetMeta()
+	m.log.Error("relay could not be mined",
+		"session_id", meta.SessionHeader.GetSessionId(),
+		"supplier", meta.SupplierOperatorAddress,
+		"error", err)
+	if ok {
 		m.receipts.Resolve(relay, relayer.ErrStoreRelay.Wrapf("%w", err))
 	}
 }
 
 // Encode returns the relay in the form in which it is mined: encoded without the
 // response's payload, and hashed. The relay itself is not changed. Its compute
-// units are left zero.
+// units are left zero. The error has the reason ErrInvalidRequest or
+// ErrInvalidResponse if the relay lacks what a proof needs.
 func Encode(relay *servicetypes.Relay) (*relayer.MinedRelay, error) {
 	if relay.GetReq().GetMeta().SessionHeader == nil || relay.GetRes() == nil {
 		return nil, relayer.ErrInvalidRequest.Wrapf("relay without session header or response")
+	}
+	if len(relay.Res.PayloadHash) == 0 {
+		// Its signature covers the payload itself (x/service), and would not
+		// verify without it.
+		return nil, relayer.ErrInvalidResponse.Wrapf("relay without payload hash")
 	}
 	response := *relay.Res
 	response.Payload = nil

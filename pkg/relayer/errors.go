@@ -84,15 +84,16 @@ var (
 )
 
 // RelayMinerError returns err in the form in which it is sent to a gateway. An
-// error without a reason from this package is an internal one; its text is kept
-// from the caller.
+// error without a reason from this package is an internal one. The text of
+// internal errors, which may name nodes and files, is kept from the caller.
 func RelayMinerError(err error) *servicetypes.RelayMinerError {
 	var reason *Error
-	message := ""
-	if errors.As(err, &reason) {
+	if !errors.As(err, &reason) {
+		reason = ErrInternal
+	}
+	message := reason.Description
+	if reason != ErrInternal {
 		message = err.Error()
-	} else {
-		reason, message = ErrInternal, ErrInternal.Description
 	}
 	return &servicetypes.RelayMinerError{
 		Codespace:   reason.Codespace,

@@ -20,7 +20,8 @@ type Receipts struct {
 	waiting map[*servicetypes.Relay]*Receipt
 }
 
-// Expect registers the relay and returns its receipt. The caller must Wait for it.
+// Expect registers the relay, which must not be expected already, and returns its
+// receipt. The caller must Wait for it.
 func (r *Receipts) Expect(relay *servicetypes.Relay) *Receipt {
 	receipt := &Receipt{receipts: r, relay: relay, outcome: make(chan error, 1), gone: make(chan struct{})}
 	r.mu.Lock()
@@ -96,7 +97,12 @@ func (r *Receipt) Wait(ctx context.Context) error {
 	case err := <-r.outcome:
 		return err
 	case <-ctx.Done():
-		r.receipts.remove(r.relay)
+	}
+	r.receipts.remove(r.relay)
+	select {
+	case err := <-r.outcome: // resolved at the last moment
+		return err
+	default:
 		return context.Cause(ctx)
 	}
 }

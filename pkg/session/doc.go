@@ -27,4 +27,8 @@
 //   - Heights are the clock. Windows follow from the parameters at the session's
 //     end, prices and difficulty from those at its start (x/shared, x/proof).
 //   - No proof is sent for a claim whose root on chain is not ours.
+//
+// An Inspector shows the sessions of a store to the operator, verifies them,
+// moves them between stores as files, and drops them, at rest and while a
+// sessions manager works on them.
 package session

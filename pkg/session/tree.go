@@ -164,7 +164,7 @@ func (t *sessionTree) Update(key, value []byte, weight uint64) error {
 
 // Flush implements relayer.SessionTree.
 func (t *sessionTree) Flush() (SMSTRoot []byte, err error) {
-	root, err := t.seal(context.Background())
+	root, err := t.seal(context.Background(), func(walk func() error) error { return walk() })
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,10 @@ func (t *sessionTree) Flush() (SMSTRoot []byte, err error) {
 
 // seal closes the tree, waits until everything that was inserted is durable, and
 // writes the root down. A tree that is sealed keeps its root.
-func (t *sessionTree) seal(ctx context.Context) (trie.Root, error) {
+//
+// The walk over the leaves is made through compute, which may bound how many of
+// them are made at once.
+func (t *sessionTree) seal(ctx context.Context, compute func(func() error) error) (root trie.Root, err error) {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
@@ -184,7 +187,10 @@ func (t *sessionTree) seal(ctx context.Context) (trie.Root, error) {
 		return trie.Root{}, fmt.Errorf("seal session %s: %w", t.key, err)
 	}
 	size := uint64(0)
-	root, err := trie.ComputeRoot(sizing(t.leaves(), &size))
+	err = compute(func() (err error) {
+		root, err = trie.ComputeRoot(sizing(t.leaves(), &size))
+		return err
+	})
 	if err != nil {
 		return trie.Root{}, fmt.Errorf("seal session %s: %w", t.key, err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
 
-func openStore(t *testing.T) *store.Store {
+func openStore(t testing.TB) *store.Store {
 	t.Helper()
 	st, err := store.Open(t.TempDir(), store.Options{})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"cosmossdk.io/depinject"
 
+	"github.com/seed52205347/relayminer/pkg/admin"
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/chain/tx"
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -22,7 +23,8 @@ import (
 type Options struct {
 	// ConfigPath is the configuration file.
 	ConfigPath string
-	// Home is the directory of the relay miner's own files.
+	// Home is the directory of the relay miner's own files, among them the socket
+	// at which `relayminer sessions` asks it. Empty for no such socket.
 	Home string
 	// KeyringBackend and KeyringDir say where the suppliers' keys are.
 	KeyringBackend string
@@ -54,6 +56,7 @@ type Instance struct {
 	store  *store.Store
 	parts  *parts
 	miner  relayMiner
+	admin  *admin.Server // nil if there is no socket
 }
 
 // relayMiner is what relayer.NewRelayMiner returns.
@@ -92,6 +95,9 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 	if err := i.join(ctx, opts, cfg, keys); err != nil {
 		return nil, err
 	}
+	if err := i.openAdmin(opts, cfg); err != nil {
+		return nil, err
+	}
 	return i, nil
 }
 
@@ -110,11 +116,8 @@ func loadKeys(opts Options, cfg *config.Config) (*chain.Keys, error) {
 
 // openStore opens the relay store.
 func (i *Instance) openStore(opts Options, cfg *config.Config) error {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = opts.Home
-	}
-	dir := cfg.StorePath(home)
+	var err error
+	dir := storeDir(cfg, opts.Home)
 	i.store, err = store.Open(dir, store.Options{
 		Logger:     opts.Log,
 		Durability: durability(cfg.Durability),
@@ -124,6 +127,16 @@ func (i *Instance) openStore(opts Options, cfg *config.Config) error {
 		return fmt.Errorf("%s: smt_store_path %s: %w", cfg.File, dir, err)
 	}
 	return nil
+}
+
+// storeDir returns the directory of the relay store. home is taken for the user's
+// home if that is not known.
+func storeDir(cfg *config.Config, home string) string {
+	user, err := os.UserHomeDir()
+	if err != nil {
+		user = home
+	}
+	return cfg.StorePath(user)
 }
 
 func durability(d config.Durability) store.Durability {
@@ -152,6 +165,31 @@ func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, k
 	return err
 }
 
+// openAdmin opens the socket at which the sessions commands ask. Another relay
+// miner that has it already works on another store, since this one's is locked:
+// relays are served without a socket then.
+func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
+	if opts.Home == "" {
+		return nil
+	}
+	inspector, err := session.NewLiveInspector(i.store, i.parts.keeper)
+	if err != nil {
+		return err
+	}
+	i.admin, err = admin.Start(opts.Home, storeDir(cfg, opts.Home), inspector, opts.Log)
+	switch {
+	case errors.Is(err, admin.ErrInUse):
+		opts.Log.Warn("another relay miner has the admin socket of --home: sessions commands reach this one only if it has a --home of its own",
+			"socket", admin.SocketPath(opts.Home))
+		return nil
+	case errors.Is(err, admin.ErrPathTooLong):
+		return fmt.Errorf("--home: %w (choose a shorter one, and name where the keys are with --keyring-dir)", err)
+	case err != nil:
+		return fmt.Errorf("--home %s: %w", opts.Home, err)
+	}
+	return nil
+}
+
 // Start serves relays.
 func (i *Instance) Start(ctx context.Context) error { return i.miner.Start(ctx) }
 
@@ -171,6 +209,9 @@ func (i *Instance) Stop(ctx context.Context) error {
 // close closes what is open: whoever needs something is closed before it.
 func (i *Instance) close(ctx context.Context) error {
 	var errs []error
+	if i.admin != nil {
+		errs = append(errs, i.admin.Stop(ctx))
+	}
 	if i.txs != nil { // writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))
 	}

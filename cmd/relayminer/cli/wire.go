@@ -20,6 +20,7 @@ type parts struct {
 	proxy    relayer.RelayerProxy
 	miner    relayer.Miner
 	sessions relayer.RelayerSessionsManager
+	keeper   relayer.RelayerSessionsManager // the sessions manager without its decorator
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -44,6 +45,7 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.sessions, err = session.NewRelayerSessionsManager(deps); err != nil {
 		return nil, err
 	}
+	p.keeper = p.sessions
 	return p, p.decorate(deps, decorate)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
@@ -21,16 +22,23 @@ type attempt struct {
 	sentAt   int64 // newest block when it was sent last, 0 if not yet by this process
 	taken    bool  // a node may have it, for all that is known
 	searched int64 // last block that was searched for it
+
+	carries    map[digest]bool // its messages, if a former process has made it
+	unrecorded bool            // a member has no record of it yet, so it must not be sent
+	mute       bool            // it must not be sent
+	superseded bool            // the process that made it gave it up
 }
 
-// oldestSearched is how many blocks back an attempt of a former process is looked
-// for. The chain's state tells its effect anyway; only its failure would be missed.
-const oldestSearched = 128
-
-// resume returns the attempt that a former process recorded.
-func resume(rec relayer.TxAttempt, height int64) *attempt {
-	return &attempt{rec: rec, taken: true, searched: max(rec.SentHeight-1, height-oldestSearched)}
+// join enters a submission in the attempt.
+func (a *attempt) join(p *pending) {
+	if a.has(p) {
+		return
+	}
+	a.members = append(a.members, p)
+	p.attempts = append(p.attempts, a)
 }
+
+func (a *attempt) has(p *pending) bool { return slices.Contains(a.members, p) }
 
 // record makes what is known about the attempt durable with every member.
 func (a *attempt) record() error {
@@ -55,12 +63,7 @@ func (a *attempt) release(fence int64) {
 
 // drop takes a submission that has ended out of the attempt.
 func (a *attempt) drop(p *pending) {
-	for i, member := range a.members {
-		if member == p {
-			a.members = append(a.members[:i:i], a.members[i+1:]...)
-			return
-		}
-	}
+	a.members = slices.DeleteFunc(a.members, func(member *pending) bool { return member == p })
 }
 
 // search looks for the attempt in the blocks since the last search. It reports

@@ -40,6 +40,9 @@ type fakeChain struct {
 	ledgers map[string]*fakeLedger // of submissions, by recipient
 	broken  []string               // rules that the submitter has violated
 
+	arrived chan struct{} // closed when the first transaction is in the mempool
+	story   []string      // what happened, for the reader of a failure
+
 	minPrice  math.LegacyDec
 	simulated int
 	prices    int
@@ -75,6 +78,7 @@ func newFakeChain() *fakeChain {
 		effects:  make(map[string][]int64),
 		ledgers:  make(map[string]*fakeLedger),
 		minPrice: math.LegacyZeroDec(),
+		arrived:  make(chan struct{}),
 	}
 	c.next()
 	return c
@@ -110,6 +114,7 @@ func (c *fakeChain) next() *relayer.Block {
 			continue
 		}
 		tx.included, tx.code = c.height, code
+		c.tell("block %d includes %.6s with code %d", c.height, hash, code)
 		c.stamps[tx.timeout.UnixNano()] = true
 		if code == 0 {
 			for _, recipient := range tx.recipients {
@@ -198,6 +203,7 @@ func (c *fakeChain) Broadcast(_ context.Context, txBytes []byte) error {
 	}
 	var refusal *chain.Refusal
 	if errors.As(reply, &refusal) || !deliver {
+		c.tell("at %d %.6s %v is not delivered, reply %v", c.height, tx.hash, tx.recipients, reply)
 		return reply
 	}
 	if tx.included > 0 || c.stamps[tx.timeout.UnixNano()] {
@@ -206,11 +212,29 @@ func (c *fakeChain) Broadcast(_ context.Context, txBytes []byte) error {
 	if c.minPrice.MulInt64(int64(tx.gas)).GT(math.LegacyNewDec(tx.fee)) {
 		return &chain.Refusal{Codespace: "sdk", Code: 13, Log: "insufficient fee"}
 	}
+	c.announce()
 	tx.delivered = true
+	c.tell("at %d %.6s %v is delivered, reply %v", c.height, tx.hash, tx.recipients, reply)
 	if !slices.Contains(c.mempool, tx.hash) {
 		c.mempool = append(c.mempool, tx.hash)
 	}
 	return reply
+}
+
+// announce tells the one who waits for the first transaction.
+func (c *fakeChain) announce() {
+	select {
+	case <-c.arrived:
+	default:
+		close(c.arrived)
+	}
+}
+
+// untilSent waits for the first transaction.
+func (c *fakeChain) untilSent() { <-c.arrived }
+
+func (c *fakeChain) tell(format string, args ...any) {
+	c.story = append(c.story, fmt.Sprintf(format, args...))
 }
 
 // checkSender notes what a submitter must never do: send what is not recorded,
@@ -287,6 +311,7 @@ type fakeLedger struct {
 	attempts map[string]relayer.TxAttempt
 	order    []string
 	fail     func() error
+	chain    *fakeChain
 }
 
 func (l *fakeLedger) record(a relayer.TxAttempt) error {
@@ -294,6 +319,7 @@ func (l *fakeLedger) record(a relayer.TxAttempt) error {
 	defer l.mu.Unlock()
 	if l.fail != nil {
 		if err := l.fail(); err != nil {
+			l.chain.tell("%.6s with code %d is not recorded", a.Hash, a.Code)
 			return err
 		}
 	}
@@ -333,7 +359,9 @@ func testSigner() string { return cosmostypes.AccAddress(testKey.PubKey().Addres
 // submission returns a message to the n-th recipient.
 func (c *fakeChain) submission(n int, deadline int64) (*relayer.Submission, *fakeLedger) {
 	recipient := cosmostypes.AccAddress(fmt.Appendf(nil, "%020d", n)).String()
-	ledger := &fakeLedger{attempts: make(map[string]relayer.TxAttempt)}
+	ledger := &fakeLedger{chain: c, attempts: make(map[string]relayer.TxAttempt)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.ledgers[recipient] = ledger
 	return &relayer.Submission{
 		Key: "send/" + recipient, Signer: testSigner(), Deadline: deadline,

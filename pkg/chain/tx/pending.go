@@ -23,6 +23,7 @@ const maxFailures = 3
 type pending struct {
 	sub     *relayer.Submission
 	message *codectypes.Any
+	digest  digest
 	out     chan relayer.Outcome // holds one; sent to and closed by the signer
 
 	attempts []*attempt // that can still be included, or were with effect
@@ -44,7 +45,7 @@ func newPending(sub *relayer.Submission) (*pending, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrInvalidSubmission, sub.Key, err)
 	}
-	return &pending{sub: sub, message: message, out: make(chan relayer.Outcome, 1), gas: 1}, nil
+	return &pending{sub: sub, message: message, digest: digestOf(message), out: make(chan relayer.Outcome, 1), gas: 1}, nil
 }
 
 // invalid returns why the message can never pass, or nil.

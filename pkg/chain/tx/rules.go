@@ -77,7 +77,7 @@ func judge(r *chain.Refusal) verdict {
 		return nodeBusy
 	case errors.Is(r, sdkerrors.ErrInsufficientFee):
 		return feeTooLow
-	case errors.Is(r, sdkerrors.ErrTxTooLarge):
+	case errors.Is(r, sdkerrors.ErrTxTooLarge), errors.Is(r, sdkerrors.ErrInvalidGasLimit): // bytes, gas of a block
 		return tooLarge
 	case errors.Is(r, sdkerrors.ErrUnauthorized), errors.Is(r, sdkerrors.ErrUnknownAddress):
 		return accountUnknown

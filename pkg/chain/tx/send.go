@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"cosmossdk.io/math"
 
@@ -30,7 +29,7 @@ func (g *signer) send(ctx context.Context, latest *relayer.Block) (done bool) {
 		return true
 	}
 	if err := g.learnAccount(ctx); err != nil {
-		g.silent("account of signer is not known", err)
+		g.silent(ctx, "account of signer is not known", err)
 		for _, p := range free {
 			p.trouble = err
 		}
@@ -74,7 +73,7 @@ func (g *signer) simulate(ctx context.Context, latest *relayer.Block, batch []*p
 		}
 		return []group{{batch, used}}, true
 	case !errors.As(err, &refusal):
-		g.silent("cannot simulate a transaction", err)
+		g.silent(ctx, "cannot simulate a transaction", err)
 		for _, p := range batch {
 			p.trouble = err
 		}
@@ -157,19 +156,22 @@ func (g *signer) launch(ctx context.Context, latest *relayer.Block, each group) 
 			return false
 		}
 		g.counters.attempts.Add(1)
-		g.attempts[a.rec.Hash] = a
+		g.attempts = append(g.attempts, a)
 		err = g.broadcast(ctx, a)
 		var refusal *chain.Refusal
 		switch {
 		case err == nil:
 			a.taken, a.sentAt = true, latest.Height
+			for _, p := range a.members {
+				p.refusal = nil
+			}
 			g.Logger.Info("transaction sent", "supplier", g.address, "tx", a.rec.Hash, "messages", a.rec.Messages,
 				"bytes", len(a.rec.TxBytes), "gas", a.rec.GasWanted, "fee_upokt", a.rec.FeeUpokt,
 				"height", latest.Height, "timeout_height", a.rec.TimeoutHeight)
 			return true
 		case !errors.As(err, &refusal):
 			a.taken = !errors.Is(err, chain.ErrNotSent)
-			g.silent("cannot send a transaction", err)
+			g.silent(ctx, "cannot send a transaction", err)
 			return false
 		}
 		g.counters.refused.Add(1)
@@ -205,7 +207,6 @@ func (g *signer) sign(latest *relayer.Block, each group) (*attempt, error) {
 		return nil, err
 	}
 	a := &attempt{
-		members:  slices.Clone(each.members),
 		searched: latest.Height,
 		rec: relayer.TxAttempt{
 			Hash: hashOf(txBytes), FeeUpokt: fee.Int64(), GasWanted: gas, Messages: len(each.members),
@@ -213,7 +214,7 @@ func (g *signer) sign(latest *relayer.Block, each group) (*attempt, error) {
 		},
 	}
 	for _, p := range each.members {
-		p.attempts = append(p.attempts, a)
+		a.join(p)
 	}
 	return a, nil
 }
@@ -232,7 +233,6 @@ func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal
 	g.note(a)
 	members := a.members
 	a.release(0)
-	delete(g.attempts, a.rec.Hash)
 	for _, p := range members {
 		p.refusal, p.heldTill = refusal, height+1
 	}
@@ -255,11 +255,11 @@ func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal
 
 // raisePrice makes the price of gas what the node demands, within the limit.
 func (g *signer) raisePrice(ctx context.Context, mandatory bool) {
-	ctx, cancel := g.bounded(ctx)
+	callCtx, cancel := g.bounded(ctx)
 	defer cancel()
-	demanded, err := g.node.MinGasPrice(ctx)
+	demanded, err := g.node.MinGasPrice(callCtx)
 	if err != nil {
-		g.silent("cannot ask for the minimum gas price", err)
+		g.silent(ctx, "cannot ask for the minimum gas price", err)
 		demanded = math.LegacyZeroDec()
 	}
 	limit := g.maxPrice

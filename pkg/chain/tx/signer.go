@@ -29,7 +29,7 @@ type signer struct {
 	account  uint64
 	known    bool // account is the account's number
 	waiting  []*pending
-	attempts map[string]*attempt // by hash; those with members
+	attempts []*attempt // those with members, oldest first
 	stamps   stamps
 	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
 	worked   int64                   // newest block when the signer worked last
@@ -39,11 +39,10 @@ type signer struct {
 func newSigner(m *means, address string, priv cryptotypes.PrivKey, forget func(string)) *signer {
 	return &signer{
 		means: m, address: address, priv: priv, forget: forget,
-		wake:     make(chan struct{}, 1),
-		attempts: make(map[string]*attempt),
-		stamps:   make(stamps),
-		prices:   map[bool]math.LegacyDec{false: m.price, true: m.price},
-		retry:    firstRetry,
+		wake:   make(chan struct{}, 1),
+		stamps: make(stamps),
+		prices: map[bool]math.LegacyDec{false: m.price, true: m.price},
+		retry:  firstRetry,
 	}
 }
 
@@ -55,17 +54,17 @@ func (g *signer) rouse() {
 	}
 }
 
-// accept puts a submission into the inbox. After the goroutine's end, which only
-// a panic can bring before the submitter is stopped, its channel is closed.
-func (g *signer) accept(p *pending) {
+// accept puts a submission into the inbox. It reports false if the goroutine has
+// ended.
+func (g *signer) accept(p *pending) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		close(p.out)
-		return
+		return false
 	}
 	g.inbox = append(g.inbox, p)
 	g.rouse()
+	return true
 }
 
 // run is the signer's goroutine.
@@ -131,21 +130,6 @@ func (g *signer) collect() (arrived bool) {
 		g.adopt(p)
 	}
 	return len(inbox) > 0
-}
-
-// adopt takes over the attempts that a former process has made for a submission.
-// Several submissions can have been in one.
-func (g *signer) adopt(p *pending) {
-	for _, rec := range p.sub.Prior {
-		g.stamps[rec.TimeoutUnixNs] = struct{}{}
-		a, ok := g.attempts[rec.Hash]
-		if !ok {
-			a = resume(rec, g.height())
-			g.attempts[rec.Hash] = a
-		}
-		a.members = append(a.members, p)
-		p.attempts = append(p.attempts, a)
-	}
 }
 
 // height returns that of the newest block, 0 before the first.

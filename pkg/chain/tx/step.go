@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -26,7 +27,7 @@ func (g *signer) step(ctx context.Context, latest *relayer.Block) (done bool) {
 func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) {
 	state, err := g.stateHeight(ctx)
 	if err != nil {
-		g.silent("chain cannot be asked what is in force", err)
+		g.silent(ctx, "chain cannot be asked what is in force", err)
 		for _, p := range g.waiting {
 			p.trouble = err
 		}
@@ -35,8 +36,9 @@ func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) 
 	done = true
 	var waiting []*pending
 	for _, p := range g.waiting {
-		outcome, ended := g.verdict(ctx, p, state, latest.Height)
+		outcome, ended := g.ending(ctx, p, state, latest.Height)
 		if ended {
+			g.trace(ctx, p, latest.Height)
 			g.finish(p, outcome)
 			continue
 		}
@@ -50,9 +52,9 @@ func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) 
 	return done
 }
 
-// verdict says whether and how a submission has ended. state is the height of the
+// ending says whether and how a submission has ended. state is the height of the
 // state that is asked, height that of the newest block.
-func (g *signer) verdict(ctx context.Context, p *pending, state, height int64) (outcome relayer.Outcome, ended bool) {
+func (g *signer) ending(ctx context.Context, p *pending, state, height int64) (outcome relayer.Outcome, ended bool) {
 	if state > p.absentAt {
 		callCtx, cancel := g.bounded(ctx)
 		inForce, err := p.sub.InForce(callCtx)
@@ -60,7 +62,7 @@ func (g *signer) verdict(ctx context.Context, p *pending, state, height int64) (
 		switch {
 		case err != nil:
 			p.trouble = fmt.Errorf("ask whether in force: %w", err)
-			g.silent("chain cannot be asked whether a message is in force", err)
+			g.silent(ctx, "chain cannot be asked whether a message is in force", err)
 			return relayer.Outcome{}, false
 		case inForce:
 			return relayer.Outcome{State: relayer.InForce, Height: state}, true
@@ -76,25 +78,34 @@ func (g *signer) verdict(ctx context.Context, p *pending, state, height int64) (
 	return relayer.Outcome{}, false
 }
 
+// trace notes which block has the transaction of a submission that has ended, for
+// the record. The outcome does not depend on it.
+func (g *signer) trace(ctx context.Context, p *pending, height int64) {
+	for _, a := range slices.Clone(p.attempts) {
+		if _, err := g.search(ctx, a, height); err != nil {
+			g.Logger.Debug("cannot look for the transaction of a message that has ended",
+				"supplier", g.address, "tx", a.rec.Hash, "error", err)
+		}
+	}
+}
+
 // tend looks after the attempts that may still be included: it learns what became
 // of them and sends them again.
 func (g *signer) tend(ctx context.Context, latest *relayer.Block) (done bool) {
 	done = true
-	for hash, a := range g.attempts {
+	for _, a := range g.attempts {
 		if len(a.members) > 0 {
 			done = g.tendOne(ctx, a, latest) && done
 		}
-		if len(a.members) == 0 {
-			delete(g.attempts, hash)
-		}
 	}
+	g.attempts = slices.DeleteFunc(g.attempts, func(a *attempt) bool { return len(a.members) == 0 })
 	return done
 }
 
 func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block) (done bool) {
 	done = true
 	if _, err := g.search(ctx, a, latest.Height); err != nil {
-		g.silent("cannot look for a transaction", err)
+		g.silent(ctx, "cannot look for a transaction", err)
 		done = false
 	}
 	switch {
@@ -102,11 +113,13 @@ func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block)
 	case a.rec.Included > 0 && a.rec.Code == 0: // the state will show it
 	case a.rec.Included > 0 || a.rec.Code != 0:
 		a.release(0)
+	case a.superseded:
+		a.release(latest.Height)
 	case !canLand(a.rec, latest):
 		g.Logger.Warn("transaction was not included in time", "supplier", g.address, "tx", a.rec.Hash,
 			"sent_height", a.rec.SentHeight, "timeout_height", a.rec.TimeoutHeight)
 		a.release(latest.Height)
-	case len(a.rec.TxBytes) > 0 && a.sentAt < latest.Height:
+	case len(a.rec.TxBytes) > 0 && a.sentAt < latest.Height && !a.mute:
 		done = g.again(ctx, a, latest.Height) && done
 	}
 	return done
@@ -114,6 +127,12 @@ func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block)
 
 // again sends the same bytes again.
 func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool) {
+	if a.unrecorded {
+		if err := a.record(); err != nil {
+			return g.obstruct(a.members, err)
+		}
+		a.unrecorded = false
+	}
 	g.counters.rebroadcasts.Add(1)
 	err := g.broadcast(ctx, a)
 	var refusal *chain.Refusal
@@ -123,7 +142,7 @@ func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool
 		return true
 	case !errors.As(err, &refusal):
 		a.taken = a.taken || !errors.Is(err, chain.ErrNotSent)
-		g.silent("cannot send a transaction again", err)
+		g.silent(ctx, "cannot send a transaction again", err)
 		return false
 	}
 	g.counters.refused.Add(1)
@@ -149,8 +168,12 @@ func (g *signer) stateHeight(ctx context.Context) (int64, error) {
 	return g.node.StateHeight(ctx)
 }
 
-// silent counts and tells of a call that got no answer.
-func (g *signer) silent(what string, err error) {
+// silent counts and tells of a call that got no answer. When the signer is being
+// stopped none does.
+func (g *signer) silent(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
 	g.counters.unreachable.Add(1)
 	g.Logger.Warn(what, "supplier", g.address, "error", err)
 }

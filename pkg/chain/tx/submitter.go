@@ -83,6 +83,11 @@ type means struct {
 	counters counters
 }
 
+// reportFailure tells of a goroutine that has ended in a way that no one foresaw.
+func (s settings) reportFailure(name string, err error) {
+	s.Logger.Error("goroutine of the submitter failed", "goroutine", name, "error", err)
+}
+
 // bounded returns a context for one call.
 func (m *means) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, m.CallTimeout)
@@ -101,7 +106,7 @@ func NewSubmitter(node Node, blocks relayer.BlockSource, keys Keys, opts Options
 	s := &Submitter{
 		means:    &means{settings: set, node: node, blocks: blocks, turns: semaphore.NewWeighted(int64(set.Concurrency))},
 		keys:     keys,
-		group:    async.NewGroup(context.Background()),
+		group:    async.NewGroup(context.Background(), async.OnFailure(set.reportFailure)),
 		signers:  make(map[string]*signer),
 		progress: make(map[string]struct{}),
 	}
@@ -160,12 +165,10 @@ func (s *Submitter) Submit(ctx context.Context, submission *relayer.Submission) 
 	if len(s.progress) >= s.MaxPending {
 		return nil, fmt.Errorf("submit %s: %w: %d", submission.Key, ErrFull, s.MaxPending)
 	}
-	owner, err := s.owner(submission.Signer)
-	if err != nil {
+	if err := s.hand(p); err != nil {
 		return nil, fmt.Errorf("submit %s: %w", submission.Key, err)
 	}
 	s.progress[submission.Key] = struct{}{}
-	owner.accept(p)
 	return p.out, nil
 }
 
@@ -183,21 +186,24 @@ func checkSubmission(sub *relayer.Submission) error {
 	return nil
 }
 
-// owner returns the goroutine of a signer, starting it if need be. s.mu is held.
-func (s *Submitter) owner(address string) (*signer, error) {
-	if g, ok := s.signers[address]; ok {
-		return g, nil
+// hand gives a submission to its signer, and starts the signer's goroutine if
+// there is none, or none any more because it panicked. s.mu is held.
+func (s *Submitter) hand(p *pending) error {
+	address := p.sub.Signer
+	if g, ok := s.signers[address]; ok && g.accept(p) {
+		return nil
 	}
 	priv, ok := s.keys.Signer(address)
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrNoKey, address)
+		return fmt.Errorf("%w: %s", ErrNoKey, address)
 	}
 	g := newSigner(s.means, address, priv, s.forget)
+	g.accept(p)
 	if err := s.group.Go("signer "+address, g.run); err != nil {
-		return nil, err
+		return fmt.Errorf("%w: %w", ErrStopped, err)
 	}
 	s.signers[address] = g
-	return g, nil
+	return nil
 }
 
 // forget ends the progress of a submission. Signers call it holding no lock.

@@ -62,10 +62,12 @@ func TestHTTP_LimitOfTheAnswer(t *testing.T) {
 		{"declared, too large", limit + 1, false, false},
 		{"chunked, fits", limit, true, true},
 		{"chunked, too large", limit + 1, true, false},
-		{"chunked, much too large", 50 * limit, true, false},
+		{"chunked, more than is in flight at a time", 20 << 20, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			ended := make(chan struct{})
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				defer close(ended)
 				if c.chunked {
 					w.(http.Flusher).Flush()
 				} else {
@@ -74,7 +76,12 @@ func TestHTTP_LimitOfTheAnswer(t *testing.T) {
 				// It fails if the reader has had enough, which is its right.
 				_, _ = fmt.Fprint(w, strings.Repeat("x", c.bytes))
 			})
-			answer, err := client(t).Do(bounded(t), s.Backend, encode(t, get("/")), nil, limit)
+			answer, err := client(t).Do(context.Background(), s.Backend, encode(t, get("/")), nil, limit)
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Error("the service is left writing")
+			}
 			if c.fits {
 				if err != nil || len(decode(t, answer).BodyBz) != limit {
 					t.Fatalf("answer %v, error %v", answer, err)
@@ -85,6 +92,16 @@ func TestHTTP_LimitOfTheAnswer(t *testing.T) {
 				t.Fatalf("error %v, want %v", err, relayer.ErrResponseTooLarge)
 			}
 		})
+	}
+}
+
+func TestHTTP_DeclaredLengthBeyondTheLimitIsNotWaitedFor(t *testing.T) {
+	to := raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", true)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := client(t).Do(ctx, to, encode(t, get("/")), nil, 1000)
+	if !errors.Is(err, relayer.ErrResponseTooLarge) {
+		t.Errorf("error %v, want %v", err, relayer.ErrResponseTooLarge)
 	}
 }
 

@@ -56,7 +56,10 @@ func serve(t testing.TB, handler http.HandlerFunc) *service {
 		}
 		handler(w, r)
 	}))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
 	s.Backend = target(t, server.URL)
 	return s
 }

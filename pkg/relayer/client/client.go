@@ -19,7 +19,8 @@ import (
 	"github.com/seed52205347/relayminer/pkg/ring"
 )
 
-// maxReply bounds the bytes of a reply that are read.
+// maxReply is the size in bytes of the largest reply that is read. A larger one
+// is an error.
 const maxReply = 256 << 20
 
 // ErrReply is wrapped by the errors for replies that a gateway would not accept.
@@ -126,7 +127,7 @@ func (c *Client) post(ctx context.Context, r *Relay, body []byte) ([]byte, error
 		return nil, fmt.Errorf("send relay: %w", err)
 	}
 	defer response.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
+	reply, err := io.ReadAll(http.MaxBytesReader(nil, response.Body, maxReply))
 	if err != nil {
 		return nil, fmt.Errorf("read reply: %w", err)
 	}

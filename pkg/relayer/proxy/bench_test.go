@@ -3,6 +3,8 @@ package proxy_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -52,7 +54,11 @@ func BenchmarkPipeline(b *testing.B) {
 					b.Error(err)
 					return
 				}
-				response.Body.Close()
+				_, err = io.Copy(io.Discard, response.Body)
+				if err = errors.Join(err, response.Body.Close()); err != nil {
+					b.Error(err)
+					return
+				}
 			}
 		})
 	})

@@ -153,9 +153,18 @@ func newFixture(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture
 	}
 	f.service = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.asked.Add(1)
+		// net/http tells that a caller has left only if its request was read.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Errorf("service: %v", err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		handler(w, r)
 	}))
-	t.Cleanup(f.service.Close)
+	t.Cleanup(func() {
+		f.service.CloseClientConnections()
+		f.service.Close()
+	})
 	f.config = &config.Config{Services: []*config.Service{f.newService(t, "svc")}}
 	for _, change := range changes {
 		change(f)

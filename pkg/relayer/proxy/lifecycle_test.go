@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -247,5 +249,59 @@ func TestProxy_StopCutsOffRelaysThatTakeTooLong(t *testing.T) {
 			}
 			refusesConnections(t, f.addresses[0])
 		})
+	}
+}
+
+func TestProxy_StopCutsOffRelaysWhoseCallerIsNotWatched(t *testing.T) {
+	asked, left := make(chan struct{}, 1), make(chan struct{}, 1)
+	f := start(t, hang(asked, left))
+	body := marshal(t, relayRequest(t, "svc", "x"))
+	conn := f.dial(t)
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	await(t, asked, "the service to be asked")
+	// With the next request begun, net/http does not see the connection end.
+	fmt.Fprint(conn, "P")
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := f.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	await(t, left, "the service to be left alone")
+	if strings.Contains(f.log.String(), "do not end") {
+		t.Errorf("log: %s", f.log)
+	}
+}
+
+func TestProxy_StopWaitsForRelaysWhoseCallerHasLeft(t *testing.T) {
+	var ended atomic.Bool
+	verifying, release := make(chan struct{}), make(chan struct{})
+	f := start(t, nil, func(f *fixture) {
+		f.auth.verify = func(context.Context, *servicetypes.RelayRequest) error {
+			close(verifying)
+			<-release // whatever the context says
+			ended.Store(true)
+			return relayer.ErrInternal
+		}
+	})
+	conn := f.dial(t)
+	client := h2c(t)
+	client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return conn, nil
+	}
+	gone := make(chan error, 1)
+	go func() { // awaited below
+		_, err := f.try(context.Background(), client, bytes.NewReader(marshal(t, relayRequest(t, "svc", "x"))), nil)
+		gone <- err
+	}()
+	await(t, verifying, "the request to be verified")
+	conn.Close()
+	if err := <-gone; err == nil {
+		t.Error("the caller was replied to")
+	}
+	releasing := time.AfterFunc(200*time.Millisecond, func() { close(release) })
+	defer releasing.Stop()
+	f.stop(t)
+	if !ended.Load() {
+		t.Error("stopped while a relay was being verified")
 	}
 }

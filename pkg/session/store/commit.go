@@ -2,15 +2,17 @@ package store
 
 import (
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // maxBatchBytes is about the size at which a batch is committed even if more is
-// queued. It keeps batches well below the memtable, which pebble would have to
-// rotate for larger ones. A single relay can exceed it.
-func maxBatchBytes(o *Options) int { return min(4*mib, o.MemTableBytes/4) }
+// queued. Pebble keeps the memory of batches up to 1 MiB for the next, and
+// rotates its memory table for those of half its size. A single relay can exceed
+// it.
+func maxBatchBytes(o *Options) int { return min(768*kib, o.MemTableBytes/4) }
 
 // commitLoop is the committer. It alone writes, and it alone replaces the
 // engine. It ends when the queue is closed and empty.
@@ -22,6 +24,9 @@ func (s *Store) commitLoop() {
 		case <-s.queue.wake:
 		case <-s.frozen:
 		}
+		// Those whose relays have just been acknowledged are about to append the
+		// next ones: let them, and one sync does for more.
+		runtime.Gosched()
 		ops, closed = s.queue.take(ops)
 		cause := s.commitAll(ops)
 		if cause == nil {

@@ -19,7 +19,7 @@ func tables(t *testing.T) (image map[string][]byte, sessions int, leaves int) {
 	s := open(t, "store", Options{FS: mem, MinFreeBytes: -1})
 	rng := rand.NewChaCha8([32]byte{1})
 	for i := range numSessions * each {
-		l := leaf(i, 2000)
+		l := leaf(i, 800)
 		_, _ = rng.Read(l.Relay) // or a damaged byte could be one that does not matter
 		if err := s.Append(session(i%numSessions), l, func(error) {}); err != nil {
 			t.Fatal(err)
@@ -50,9 +50,9 @@ func TestCorruption_NoFlippedBitGoesUnnoticed(t *testing.T) {
 	}
 	closeStore(t, s)
 
-	flips := 400
+	flips := 120
 	if testing.Short() {
-		flips = 60
+		flips = 30
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	detected, harmed := 0, 0
@@ -120,7 +120,7 @@ func TestCorruption_StoreGoesOn(t *testing.T) {
 	image, sessions, each := tables(t)
 	for name := range image {
 		if path.Ext(name) == ".sst" && len(image[name]) > 100*kib {
-			image[name][50*kib] ^= 1
+			image[name][150*kib] ^= 1
 		}
 	}
 	s := openImage(t, image)

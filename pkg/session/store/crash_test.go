@@ -176,10 +176,7 @@ func TestCrash_AcknowledgedSurvivesLossOfPower(t *testing.T) {
 			}
 			s := open(t, "store", opts)
 			l := startLoad(s, 4)
-			crashes := 60
-			if testing.Short() {
-				crashes = 15
-			}
+			crashes := rounds(t, 30, 10)
 			for n := range crashes {
 				target := l.acknowledged() + rng.IntN(200) + 1
 				eventually(t, "leaves are acknowledged", func() bool { return l.acknowledged() >= target })
@@ -328,6 +325,6 @@ func writeFile(files vfs.FS, name string, bz []byte) error {
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", name, err)
 	}
-	_, err = f.Write(bz)
+	_, err = f.Write(slices.Clone(bz)) // a file may change what it is given
 	return errors.Join(err, f.Close())
 }

@@ -14,16 +14,17 @@
 //
 // # Layout
 //
-//	0x01 name                                            -> a small value
-//	0x02 session                                         -> the session's record
-//	0x03 session path(32)                                -> flags(1) weight(8) relay
+//	0x01 "cursor/" name    -> height(8)
+//	0x02 session           -> the session's record
+//	0x03 session path(32)  -> flags(1) weight(8) relay
 //
-//	session = len(1) supplier, end height(8), len(1) session id
+//	session = len(1) supplier end height(8) len(1) session id
 //
 // Integers are big endian. Length prefixes make the encoding unambiguous: no
 // session's key is a prefix of another's. The record's bytes and the relay's
-// bytes are opaque here. The name "format" holds the version of this layout;
-// Open refuses any other with ErrFormat.
+// bytes are opaque here. The version of this layout is in the name of a file,
+// relaystore.format.1; Open refuses any other with ErrFormat, before anything is
+// touched.
 //
 // # The way of a leaf
 //

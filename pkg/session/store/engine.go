@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,9 +10,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
-
-// formatVersion is the version of the layout that the package comment shows.
-const formatVersion = 1
 
 // engine is one pebble instance on its guarded files. A failure that freezes
 // the files ends it, and recovery replaces it by another.
@@ -27,8 +23,8 @@ type engine struct {
 	users int // guarded by Store.mu
 }
 
-// openEngine opens pebble in dir, which is locked by lock and must hold a store
-// if existing is set. The engine's context ends with ctx.
+// openEngine opens pebble in dir, which is locked by lock, and must hold a
+// database already if existing is set. The engine's context ends with ctx.
 func openEngine(ctx context.Context, dir string, o *Options, lock *pebble.Lock, cache *pebble.Cache, existing bool, changed func()) (*engine, error) {
 	guard := newGuard(o.FS, dir, o.Durability == Interval, changed)
 	po := pebbleOptions(o, guard)
@@ -42,12 +38,10 @@ func openEngine(ctx context.Context, dir string, o *Options, lock *pebble.Lock, 
 	}
 	e := &engine{db: db, guard: guard}
 	e.ctx, e.cancel = context.WithCancel(ctx)
-	err = checkFormat(db, dir, o.ReadOnly)
-	if cause, _ := guard.failure(); cause != nil {
-		err = fmt.Errorf("opening relay store %s: %w", dir, cause)
-	}
-	if err != nil {
-		return nil, errors.Join(err, e.close())
+	if cause := e.err(); cause != nil {
+		// Closing it tells the cause once more.
+		_ = e.close()
+		return nil, fmt.Errorf("opening relay store %s: %w", dir, cause)
 	}
 	guard.opened()
 	return e, nil
@@ -76,54 +70,8 @@ func (e *engine) err() error {
 	return cause
 }
 
-// checkFormat compares the format of the store, and writes it down if the store
-// is new.
-func checkFormat(db *pebble.DB, dir string, readOnly bool) error {
-	key := metaKey(metaFormat)
-	bz, closer, err := db.Get(key)
-	switch {
-	case err == nil:
-		found := int64(-1)
-		if len(bz) == 4 {
-			found = int64(binary.BigEndian.Uint32(bz))
-		}
-		if err := closer.Close(); err != nil {
-			return fmt.Errorf("opening relay store %s: %w", dir, err)
-		}
-		if found != formatVersion {
-			return fmt.Errorf("%w: %s has format %d, expected %d", ErrFormat, dir, found, formatVersion)
-		}
-		return nil
-	case !errors.Is(err, pebble.ErrNotFound):
-		return fmt.Errorf("opening relay store %s: %w", dir, err)
-	}
-	empty, err := isEmpty(db)
-	if err != nil {
-		return fmt.Errorf("opening relay store %s: %w", dir, err)
-	}
-	if !empty {
-		return fmt.Errorf("%w: %s holds keys but no format, expected %d", ErrFormat, dir, formatVersion)
-	}
-	if readOnly {
-		return nil
-	}
-	if err := db.Set(key, binary.BigEndian.AppendUint32(nil, formatVersion), pebble.Sync); err != nil {
-		return fmt.Errorf("opening relay store %s: %w", dir, err)
-	}
-	return nil
-}
-
-func isEmpty(db *pebble.DB) (empty bool, err error) {
-	it, err := db.NewIter(nil)
-	if err != nil {
-		return false, err
-	}
-	empty = !it.First()
-	return empty, errors.Join(it.Error(), it.Close())
-}
-
-// lockDir takes the lock of the directory, creating the directory first. What
-// it returns is nil for a read-only store that does not exist.
+// lockDir takes the lock of the directory, creating the directory first unless
+// the store is read-only.
 func lockDir(dir string, o *Options) (*pebble.Lock, error) {
 	if !o.ReadOnly {
 		if err := o.FS.MkdirAll(dir, 0o700); err != nil {
@@ -144,6 +92,9 @@ func lockDir(dir string, o *Options) (*pebble.Lock, error) {
 	return nil, fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 }
 
+// memTables is how many memory tables there can be before writes wait.
+const memTables = 3
+
 // pebbleOptions returns the settings of pebble, but for lock and cache.
 func pebbleOptions(o *Options, guard *guard) *pebble.Options {
 	po := &pebble.Options{
@@ -158,7 +109,7 @@ func pebbleOptions(o *Options, guard *guard) *pebble.Options {
 		FormatMajorVersion: pebble.FormatColumnarBlocks,
 
 		MemTableSize:                uint64(o.MemTableBytes),
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                max(o.MaxOpenFiles, minOpenFiles),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		// A damaged table can not be compacted, and those that overlap it pile
@@ -170,8 +121,10 @@ func pebbleOptions(o *Options, guard *guard) *pebble.Options {
 		TargetByteDeletionRate: 0,
 	}
 	for i := range po.Levels {
-		// Reads are walks over whole sessions.
-		po.Levels[i].BlockSize = 32 * kib
+		// Reads are walks over whole sessions, which likes large blocks; what a
+		// flipped bit destroys, and the time pebble takes to find out which one
+		// it was, likes small ones.
+		po.Levels[i].BlockSize = 16 * kib
 		po.Levels[i].IndexBlockSize = 64 * kib
 	}
 	po.TargetFileSizes[0] = 8 * mib

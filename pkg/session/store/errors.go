@@ -43,13 +43,17 @@ var (
 // Other sessions are readable, unless they share the damaged block.
 type CorruptionError struct {
 	// Session is the session that was being read, or the last one that could be
-	// read when the damage was met on the way to the next.
+	// read when the damage was met on the way to the next. It is zero when
+	// there was none.
 	Session SessionKey
 	// Err is what was found.
 	Err error
 }
 
 func (e *CorruptionError) Error() string {
+	if e.Session == (SessionKey{}) {
+		return fmt.Sprintf("relay store is corrupt: %v", e.Err)
+	}
 	return fmt.Sprintf("relay store is corrupt at session %s: %v", e.Session, e.Err)
 }
 

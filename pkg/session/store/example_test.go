@@ -57,4 +57,8 @@ func Example() {
 	}
 	fmt.Println(s.Close(context.Background()))
 	// Output:
+	// 1dbfa84f 10 three
+	// 313db63e 10 two
+	// fe8d7a87 10 one
+	// <nil>
 }

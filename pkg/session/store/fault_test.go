@@ -161,12 +161,33 @@ func testFailedWrites(t *testing.T, fault *switchable, durability Durability, fr
 	}
 }
 
+// A table that pebble does not try to write again does not stop intake forever.
+func TestFault_TableThatIsGivenUp(t *testing.T) {
+	fault := newSwitchable(syscall.ENOSPC, "write table")
+	opts := faultOptions(&faults{vfs.NewMem(), fault.fail})
+	opts.MemTableBytes = mib
+	s := open(t, "store", opts)
+	for i := range 100 {
+		mustPut(t, s, session(i%2), leaf(i, 1000))
+	}
+	flush(t, s)
+	for i := range 100 {
+		mustPut(t, s, session(i%2), leaf(100+i, 1000))
+	}
+	flush(t, s)
+	fault.on.Store(true)
+	if err := s.DeleteSession(session(0)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the fault shows", func() bool { return errors.Is(s.AcceptingErr(), syscall.ENOSPC) })
+	fault.on.Store(false)
+	eventually(t, "intake resumes", func() bool { return s.AcceptingErr() == nil })
+	mustPut(t, s, session(0), leaf(1, 10))
+}
+
 // Everything fails at random, for a while, many times over.
 func TestFault_StoreSurvivesStorms(t *testing.T) {
-	storms := 12
-	if testing.Short() {
-		storms = 3
-	}
+	storms := rounds(t, 8, 3)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))

@@ -221,7 +221,7 @@ func (g *guard) failLocking(c class, err error) bool {
 	return false
 }
 
-// tableWritten takes note that a table was written whole.
+// tableWritten takes note that a table was, or can be, written whole.
 func (g *guard) tableWritten() {
 	g.mu.Lock()
 	recovered := g.tableErr != nil

@@ -104,26 +104,34 @@ func childAppend(dir, durability, first string) error {
 	}
 }
 
-// The number of processes that TestKill kills, for each durability.
-const killRoundsEnv = "RELAYSTORE_KILL_ROUNDS"
+// roundsEnv multiplies the rounds of the tests that play with chance: kills,
+// crashes and storms.
+const roundsEnv = "RELAYSTORE_ROUNDS"
 
-func TestKill_AcknowledgedRelaySurvives(t *testing.T) {
-	rounds := 5
+// rounds returns how many rounds a test plays.
+func rounds(t *testing.T, n, short int) int {
+	t.Helper()
 	if testing.Short() {
-		rounds = 1
+		n = short
 	}
-	if v := os.Getenv(killRoundsEnv); v != "" {
-		var err error
-		if rounds, err = strconv.Atoi(v); err != nil {
+	if v := os.Getenv(roundsEnv); v != "" {
+		factor, err := strconv.Atoi(v)
+		if err != nil {
 			t.Fatal(err)
 		}
+		n *= factor
 	}
+	return n
+}
+
+func TestKill_AcknowledgedRelaySurvives(t *testing.T) {
+	kills := rounds(t, 5, 1)
 	for _, durability := range []Durability{Reply, Interval} {
 		t.Run(durability.String(), func(t *testing.T) {
 			dir := t.TempDir()
 			acknowledged := map[int]bool{}
 			first := 0
-			for range rounds {
+			for range kills {
 				first += killRound(t, dir, durability, first, acknowledged)
 				s, err := Open(dir, Options{Durability: durability})
 				if err != nil {
@@ -145,7 +153,7 @@ func TestKill_AcknowledgedRelaySurvives(t *testing.T) {
 			if len(acknowledged) == 0 {
 				t.Fatal("nothing was acknowledged")
 			}
-			t.Logf("%d kills, %d leaves acknowledged, none lost", rounds, len(acknowledged))
+			t.Logf("%d kills, %d leaves acknowledged, none lost", kills, len(acknowledged))
 		})
 	}
 }

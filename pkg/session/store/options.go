@@ -55,11 +55,13 @@ type Options struct {
 	// QueueLen bounds the leaves that are not acknowledged yet, by default
 	// 16384.
 	QueueLen int
-	// MaxQueueBytes bounds their bytes, by default 32 MiB. It also bounds the
-	// size of a relay.
+	// MaxQueueBytes bounds their bytes, by default 16 MiB. A leaf that is alone
+	// can exceed it.
 	MaxQueueBytes int
+	// MaxRelayBytes bounds the bytes of one relay, by default 64 MiB.
+	MaxRelayBytes int
 	// MemTableBytes is the size in which leaves are sorted in memory before
-	// they are written to a table, by default 16 MiB. Four of them can exist
+	// they are written to a table, by default 16 MiB. Three of them can exist
 	// at a time, and as much log is replayed after a crash.
 	MemTableBytes int
 	// CacheBytes bounds the cache of table blocks, by default 16 MiB.
@@ -101,6 +103,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for name, v := range map[string]int64{
 		"Interval": int64(o.Interval), "QueueLen": int64(o.QueueLen), "MaxQueueBytes": int64(o.MaxQueueBytes),
+		"MaxRelayBytes": int64(o.MaxRelayBytes),
 		"MemTableBytes": int64(o.MemTableBytes), "CacheBytes": o.CacheBytes, "MaxOpenFiles": int64(o.MaxOpenFiles),
 		"ProbeEvery": int64(o.ProbeEvery), "StallAfter": int64(o.StallAfter), "ReclaimDelay": int64(o.ReclaimDelay),
 	} {
@@ -116,7 +119,8 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	setDefault(&o.Interval, 10*time.Millisecond)
 	setDefault(&o.QueueLen, 16384)
-	setDefault(&o.MaxQueueBytes, 32*mib)
+	setDefault(&o.MaxQueueBytes, 16*mib)
+	setDefault(&o.MaxRelayBytes, 64*mib)
 	setDefault(&o.MemTableBytes, 16*mib)
 	setDefault(&o.CacheBytes, 16*mib)
 	setDefault(&o.MaxOpenFiles, minOpenFiles)

@@ -39,7 +39,7 @@ const (
 
 // queue holds what waits for the committer. It is bounded by the number and the
 // bytes of the leaves that are not acknowledged; a leaf beyond either bound is
-// refused with ErrBusy. Other ops are not bounded here: each has a caller that
+// refused with ErrBusy, unless it is the only one. Other ops are not bounded here: each has a caller that
 // waits for it.
 type queue struct {
 	maxLen, maxBytes int
@@ -70,7 +70,7 @@ func (q *queue) pushLeaf(key SessionKey, leaf Leaf, done func(error)) error {
 		return *err
 	}
 	n, bytes := q.len.Load()+1, q.bytes.Load()+size
-	if n > int64(q.maxLen) || bytes > int64(q.maxBytes) {
+	if n > int64(q.maxLen) || bytes > int64(q.maxBytes) && n > 1 {
 		q.mu.Unlock()
 		return fmt.Errorf("%w: %d relays of %d bytes are waiting", ErrBusy, n-1, bytes-size)
 	}

@@ -124,6 +124,19 @@ func TestAppend_DoneExactlyOnceUnderConcurrency(t *testing.T) {
 	}
 }
 
+func TestAppend_WithoutDone(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	if err := s.Append(session(1), leaf(1, 10), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Count(session(1)); n != 1 || err != nil {
+		t.Fatalf("%d leaves, %v", n, err)
+	}
+}
+
 // Sync covers what was appended before it, and nothing has to be appended.
 func TestSync_IsABarrier(t *testing.T) {
 	s := open(t, t.TempDir(), Options{Durability: Interval, Interval: 1 << 40})

@@ -108,11 +108,8 @@ func (s *Store) DeleteSession(key SessionKey) error {
 	return err
 }
 
-// Named values have names of the user's behind a prefix of their own.
-const (
-	metaFormat = "format"
-	metaCursor = "cursor/"
-)
+// metaCursor begins the names of cursors, to leave room for other values.
+const metaCursor = "cursor/"
 
 // SetCursor writes down a height, or any other number, under a name of 1 to 255
 // bytes. The errors are those of PutRecord.
@@ -132,7 +129,10 @@ func (s *Store) Cursor(name string) (int64, error) {
 	}
 	value, err := s.get(metaKey(metaCursor + name))
 	if err == nil && len(value) != 8 {
-		err = fmt.Errorf("has %d bytes", len(value))
+		err = &CorruptionError{Err: fmt.Errorf("%d bytes instead of 8", len(value))}
+	}
+	if pebble.IsCorruptionError(err) {
+		err = &CorruptionError{Err: err}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reading cursor %q: %w", name, err)

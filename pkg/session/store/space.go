@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,6 +21,7 @@ func (s *Store) spaceLoop() {
 		select {
 		case <-ticker.C:
 			s.checkSpace()
+			s.checkTables()
 		case <-s.ctx.Done():
 			return
 		}
@@ -58,6 +60,25 @@ func (s *Store) checkSpace() {
 	} else {
 		s.opts.Logger.Info("disk has space again, relay intake resumes", "dir", s.dir, "free_bytes", usage.AvailBytes)
 	}
+}
+
+// checkTables forgets that a table could not be written when a probe shows that
+// the disk works again. Pebble writes tables again by itself only if there is a
+// reason to, which there may not be as long as intake is stopped.
+func (s *Store) checkTables() {
+	e, err := s.acquire()
+	if err != nil {
+		return // recovery does its own probing
+	}
+	defer s.release(e)
+	if _, failed := e.guard.failure(); failed == nil {
+		return
+	}
+	if err := probe(s.opts.FS, s.dir); err != nil {
+		s.opts.Logger.Warn("relay store can not write a table yet", "dir", s.dir, "error", err)
+		return
+	}
+	e.guard.tableWritten()
 }
 
 // span is the half-open range of keys [lower, upper).
@@ -122,8 +143,9 @@ func hull(spans []span) span {
 
 // reclaimLoop compacts the ranges of deleted sessions, so that their space is
 // returned. A deletion alone is only one more entry. Sessions that end together
-// are deleted together, hence the delay. It ends when the store is being closed;
-// what was not reclaimed is found by pebble's own compactions later.
+// are deleted together, hence the delay. It ends when the store is being closed.
+// What could not be reclaimed, or was not yet, is left to pebble's own
+// compactions.
 func (s *Store) reclaimLoop() {
 	for {
 		select {
@@ -137,13 +159,13 @@ func (s *Store) reclaimLoop() {
 			return
 		}
 		for spans := s.reclaim.take(); len(spans) > 0; spans = spans[1:] {
-			if err := s.compact(spans[0]); err != nil {
-				if s.ctx.Err() != nil {
-					return
-				}
-				s.opts.Logger.Warn("reclaiming disk space failed", "dir", s.dir, "error", err)
-				s.reclaim.add(spans...)
+			err := s.compact(spans[0])
+			if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) {
+				s.reclaim.add(spans...) // the engine is being replaced, or closed
 				break
+			}
+			if err != nil {
+				s.opts.Logger.Warn("reclaiming disk space failed", "dir", s.dir, "error", err)
 			}
 		}
 	}
@@ -169,6 +191,9 @@ func (s *Store) Checkpoint(dir string) error {
 	}
 	defer s.release(e)
 	err = e.db.Checkpoint(dir, pebble.WithFlushedWAL())
+	if err == nil {
+		err = markFormat(dir, s.opts.FS)
+	}
 	if cause := e.err(); cause != nil {
 		err = unavailable(errors.Join(cause, err))
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -46,11 +47,12 @@ type Store struct {
 	closeErr  error         // set before closed is closed
 }
 
-// Open opens the store in dir, creating it if there is none. The directory
-// belongs to the store alone.
+// Open opens the store in dir, creating it if there is none. Files that are
+// there and are not the store's are left alone.
 //
-// It returns ErrLocked if the directory is in use, and ErrFormat if it holds
-// something else or another version of the store.
+// It returns ErrLocked if the directory is in use, ErrFormat if it holds another
+// version of the store or another database, and fs.ErrNotExist if there is no
+// store and Options.ReadOnly is set.
 func Open(dir string, opts Options) (*Store, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -72,16 +74,15 @@ func Open(dir string, opts Options) (*Store, error) {
 		dirty:      make(chan struct{}, 1),
 		closed:     make(chan struct{}),
 	}
+	if err := checkFormat(dir, opts.FS, opts.ReadOnly); err != nil {
+		return nil, errors.Join(err, s.unlock())
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.idle = sync.NewCond(&s.mu)
 	e, err := openEngine(s.ctx, dir, &opts, lock, s.cache, false, s.engineChanged)
 	if err != nil {
 		s.cancel()
-		s.cache.Unref()
-		if unlockErr := lock.Close(); unlockErr != nil {
-			opts.Logger.Warn("unlocking relay store failed", "dir", dir, "error", unlockErr)
-		}
-		return nil, err
+		return nil, errors.Join(err, s.unlock())
 	}
 	s.engine.Store(e)
 	s.refreshHealth()
@@ -109,7 +110,8 @@ func (s *Store) start() {
 // why it is not. When it returns an error, done is not called.
 //
 // done is called by the committer: it must not block, nor wait for anything that
-// the store does. The relay's bytes must not be changed until then.
+// the store does. The relay's bytes must not be changed until then. A nil done
+// is not called.
 //
 // The errors, of Append and of done, are ErrBusy, ErrUnavailable, ErrClosed,
 // ErrReadOnly, ErrKey and ErrTooLarge.
@@ -120,8 +122,11 @@ func (s *Store) Append(key SessionKey, leaf Leaf, done func(error)) error {
 	if s.opts.ReadOnly {
 		return ErrReadOnly
 	}
-	if size := len(leaf.Relay) + opOverhead; size > s.opts.MaxQueueBytes {
+	if len(leaf.Relay) > s.opts.MaxRelayBytes {
 		return fmt.Errorf("%w: %d bytes in session %s", ErrTooLarge, len(leaf.Relay), key)
+	}
+	if done == nil {
+		done = func(error) {}
 	}
 	return s.queue.pushLeaf(key, leaf, done)
 }
@@ -220,8 +225,14 @@ func (s *Store) shutdown() {
 	if e := s.engine.Load(); e != nil {
 		s.closeErr = s.retire(e)
 	}
+	s.closeErr = errors.Join(s.closeErr, s.unlock())
+}
+
+// unlock gives back what outlives an engine.
+func (s *Store) unlock() error {
 	s.cache.Unref()
-	if err := s.lock.Close(); err != nil && s.closeErr == nil {
-		s.closeErr = fmt.Errorf("unlocking relay store %s: %w", s.dir, err)
+	if err := s.lock.Close(); err != nil {
+		return fmt.Errorf("unlocking relay store %s: %w", s.dir, err)
 	}
+	return nil
 }

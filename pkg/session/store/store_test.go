@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -111,7 +112,7 @@ func blockCommitter(t testing.TB, s *Store) (release func()) {
 }
 
 func TestStore_KeysAndLeavesThatCanNotBeStored(t *testing.T) {
-	s := open(t, t.TempDir(), Options{MaxQueueBytes: 4096})
+	s := open(t, t.TempDir(), Options{MaxRelayBytes: 4096, MaxQueueBytes: 1000})
 	long := strings.Repeat("x", 256)
 	for _, c := range []struct {
 		name string
@@ -124,7 +125,8 @@ func TestStore_KeysAndLeavesThatCanNotBeStored(t *testing.T) {
 		{"no session", SessionKey{Supplier: "p", SessionEnd: 1}, 1, ErrKey},
 		{"long session", SessionKey{Supplier: "p", SessionEnd: 1, SessionID: long}, 1, ErrKey},
 		{"negative height", SessionKey{Supplier: "p", SessionEnd: -1, SessionID: "s"}, 1, ErrKey},
-		{"large relay", session(1), 4096, ErrTooLarge},
+		{"large relay", session(1), 4097, ErrTooLarge},
+		{"largest relay", session(1), 4096, nil},
 		{"longest key", SessionKey{Supplier: long[1:], SessionEnd: 1<<63 - 1, SessionID: long[1:]}, 1, nil},
 		{"empty relay", session(2), 0, nil},
 	} {
@@ -325,40 +327,63 @@ func TestReclaimer_MergesAndStaysBounded(t *testing.T) {
 
 func TestOpen_RefusesAnotherFormat(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		key  []byte
-		bz   []byte
-		want string
+		name   string
+		change func(dir string) error
+		want   string
 	}{
-		{"newer", metaKey(metaFormat), []byte{0, 0, 0, 9}, "has format 9, expected 1"},
-		{"garbled", metaKey(metaFormat), []byte("?"), "has format -1, expected 1"},
-		{"not ours", []byte("key"), nil, "holds keys but no format, expected 1"},
+		{"newer", func(dir string) error {
+			return os.Rename(filepath.Join(dir, "relaystore.format.1"), filepath.Join(dir, "relaystore.format.9"))
+		}, `has format "9", expected "1"`},
+		{"two", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "relaystore.format.0"), nil, 0o600)
+		}, `has format "0", expected "1"`},
+		{"another database", func(dir string) error {
+			return os.Remove(filepath.Join(dir, "relaystore.format.1"))
+		}, `of another database, expected format "1"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			db, err := pebble.Open(dir, &pebble.Options{Logger: quiet{}})
-			if err != nil {
+			closeStore(t, open(t, dir, Options{}))
+			if err := c.change(dir); err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(db.Set(c.key, c.bz, pebble.Sync), db.Close()); err != nil {
-				t.Fatal(err)
-			}
+			before := readFiles(t, vfs.Default, dir)
 			for _, readOnly := range []bool{false, true} {
-				_, err = Open(dir, Options{ReadOnly: readOnly})
+				_, err := Open(dir, Options{ReadOnly: readOnly})
 				if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) {
 					t.Fatalf("read-only %t: %v", readOnly, err)
 				}
+			}
+			if after := readFiles(t, vfs.Default, dir); !maps.EqualFunc(before, after, bytes.Equal) {
+				t.Fatal("it was touched")
 			}
 		})
 	}
 }
 
-// quiet is a logger for a pebble that a test opens itself.
-type quiet struct{}
-
-func (quiet) Infof(string, ...any)           {}
-func (quiet) Errorf(string, ...any)          {}
-func (quiet) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
+// A new store is made beside what another relay miner has left in the directory.
+func TestOpen_LeavesOtherFilesAlone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "sessions_metadata"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{filepath.Join(dir, "sessions_metadata", "MANIFEST-000001"), filepath.Join(dir, "notes.txt")}
+	for _, name := range names {
+		if err := os.WriteFile(name, []byte("theirs"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		s := open(t, dir, Options{})
+		mustPut(t, s, session(1), leaf(1, 10))
+		closeStore(t, s)
+	}
+	for _, name := range names {
+		if bz, err := os.ReadFile(name); string(bz) != "theirs" {
+			t.Fatalf("%s: %q, %v", name, bz, err)
+		}
+	}
+}
 
 func TestOpen_RefusesDirectoryInUse(t *testing.T) {
 	for _, f := range []struct {
@@ -385,7 +410,7 @@ func TestOpen_ReadOnly(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "none"), Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("a store that does not exist: %v", err)
 	}
-	if _, err := Open(dir, Options{ReadOnly: true}); !errors.Is(err, pebble.ErrDBDoesNotExist) {
+	if _, err := Open(dir, Options{ReadOnly: true}); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("an empty directory: %v", err)
 	}
 	s := open(t, dir, Options{})
@@ -414,7 +439,7 @@ func TestOpen_ReadOnly(t *testing.T) {
 
 func TestOpen_RefusesNonsense(t *testing.T) {
 	for _, o := range []Options{
-		{Durability: 7}, {Interval: -1}, {QueueLen: -1}, {MaxQueueBytes: -1}, {MemTableBytes: -1},
+		{Durability: 7}, {Interval: -1}, {QueueLen: -1}, {MaxQueueBytes: -1}, {MaxRelayBytes: -1}, {MemTableBytes: -1},
 		{MemTableBytes: 1}, {CacheBytes: -1}, {MaxOpenFiles: -1}, {ProbeEvery: -1}, {StallAfter: -1}, {ReclaimDelay: -1},
 	} {
 		if s, err := Open(t.TempDir(), o); err == nil {

@@ -3,6 +3,7 @@ package chaintest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -70,6 +71,7 @@ func (b *bench) submitter(opts tx.Options) *tx.Submitter {
 type ledger struct {
 	mu       sync.Mutex
 	attempts map[string]relayer.TxAttempt
+	sent     [][]byte // the transactions, which a store forgets when they are over
 }
 
 func (l *ledger) record(a relayer.TxAttempt) error {
@@ -77,6 +79,9 @@ func (l *ledger) record(a relayer.TxAttempt) error {
 	defer l.mu.Unlock()
 	if l.attempts == nil {
 		l.attempts = make(map[string]relayer.TxAttempt)
+	}
+	if _, ok := l.attempts[a.Hash]; !ok {
+		l.sent = append(l.sent, a.TxBytes)
 	}
 	l.attempts[a.Hash] = a
 	return nil
@@ -189,15 +194,44 @@ func TestSubmitter_ManyMessagesOfManySignersLandOnce(t *testing.T) {
 	for _, m := range messages {
 		b.tookEffect(m, 1)
 		for _, a := range m.all() {
-			if a.Messages > 10 || a.FeeUpokt <= 0 {
+			if a.Messages > 10 || a.FeeUpokt <= 0 || a.Included <= a.SentHeight || len(a.TxBytes) > 0 {
 				t.Errorf("attempt %+v", a)
 			}
 		}
 	}
 	stats := s.Stats()
 	t.Logf("%+v", stats)
-	if stats.Pending != 0 || stats.InForce != uint64(len(messages)) || stats.Attempts != 15 {
+	if stats.Pending != 0 || stats.InForce != uint64(len(messages)) || stats.Attempts != 15 || stats.Included != 15 {
 		t.Errorf("%+v, want %d in force with 15 transactions", stats, len(messages))
+	}
+}
+
+func TestChain_IncludesATransactionOnceHoweverOftenItIsSent(t *testing.T) {
+	b := newBench(t, localnet.Config{})
+	s := b.submitter(tx.Options{})
+	m := b.transfer(b.network.Suppliers[0].OperatorAddress, 3, 100)
+	if o := b.outcome(b.submit(s, m)); o.State != relayer.InForce {
+		t.Fatalf("outcome %+v", o)
+	}
+	var refusal *chain.Refusal
+	for range 5 {
+		if err := b.node.Broadcast(b.ctx, m.sent[0]); err != nil && !errors.As(err, &refusal) {
+			t.Error(err)
+		}
+		b.passes(1)
+	}
+	if refusal == nil {
+		t.Error("the chain takes the transaction again")
+	}
+	b.tookEffect(m, 1)
+	attempt := m.all()[0]
+	hash, err := hex.DecodeString(attempt.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, found, err := b.node.FindTx(b.ctx, hash, 1, b.blocks.Latest().Height)
+	if err != nil || !found || result.Height != attempt.Included || result.Code != 0 || result.GasUsed == 0 {
+		t.Errorf("found %+v, %v, %v; recorded %+v", result, found, err, attempt)
 	}
 }
 
