@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -37,7 +38,9 @@ func TestDial_UnreachableNodeIsNamed(t *testing.T) {
 		"tx rpc": {QueryGRPCURL: reached.grpcURL.target, QueryRPCURLs: []string{f.rpc.URL}, TxRPCURL: nobody},
 	} {
 		cfg.ChainID, cfg.Timeout, cfg.Logger = testChainID, 100*time.Millisecond, slog.New(slog.DiscardHandler)
-		_, err := Dial(t.Context(), cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		_, err := Dial(ctx, cfg)
+		cancel()
 		if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), nobody) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -26,17 +26,17 @@ func (i *Inspector) Export(ctx context.Context, name Name, w io.Writer) error {
 	}
 	file, err := newFileWriter(w, s.raw)
 	if err != nil {
-		return fmt.Errorf("export session %s: %w", s.key, err)
+		return fmt.Errorf("export session %s: %w", title(s.key), err)
 	}
 	root, err := trie.ComputeRoot(trieLeaves(tee(i.leaves(ctx, s.key), file.leaf)))
 	if err != nil {
-		return fmt.Errorf("export session %s: %w", s.key, err)
+		return fmt.Errorf("export session %s: %w", title(s.key), err)
 	}
 	if err := checkSums(s.record, root); err != nil {
 		return i.mismatch(s.key, err)
 	}
 	if err := file.finish(); err != nil {
-		return fmt.Errorf("export session %s: %w", s.key, err)
+		return fmt.Errorf("export session %s: %w", title(s.key), err)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (i *Inspector) Import(ctx context.Context, file io.ReadSeeker) (_ *Summary,
 		return &summary, there == whole, err
 	}
 	if err := i.write(ctx, imported, file, there); err != nil {
-		return nil, false, fmt.Errorf("import session %s: %w", imported.key, err)
+		return nil, false, fmt.Errorf("import session %s: %w", title(imported.key), err)
 	}
 	return &summary, false, nil
 }
@@ -79,10 +79,10 @@ func inspectFile(ctx context.Context, file io.ReadSeeker) (*imported, error) {
 		return ctx.Err()
 	})))
 	if err != nil {
-		return nil, fmt.Errorf("session %s: %w", s.key, err)
+		return nil, fmt.Errorf("session %s: %w", title(s.key), err)
 	}
 	if err := checkSums(s.record, root); err != nil {
-		return nil, fmt.Errorf("%w: session %s: %w", ErrFile, s.key, err)
+		return nil, fmt.Errorf("%w: session %s: %w", ErrFile, title(s.key), err)
 	}
 	s.checksum = reader.checksum
 	return s, nil
@@ -121,7 +121,7 @@ func (i *Inspector) compare(ctx context.Context, s *imported, file io.ReadSeeker
 		return nothing, storeError(err)
 	}
 	if recorded && !bytes.Equal(raw, s.raw) {
-		return nothing, fmt.Errorf("%w: session %s has another record", ErrExists, s.key)
+		return nothing, fmt.Errorf("%w: session %s has another record", ErrExists, title(s.key))
 	}
 	reader, err := rewind(file)
 	if err != nil {
@@ -130,7 +130,7 @@ func (i *Inspector) compare(ctx context.Context, s *imported, file io.ReadSeeker
 	matching, all, err := sameLeaves(i.leaves(ctx, s.key), reader.leaves())
 	switch {
 	case err != nil:
-		return nothing, fmt.Errorf("session %s: %w", s.key, err)
+		return nothing, fmt.Errorf("session %s: %w", title(s.key), err)
 	case recorded && all:
 		return whole, nil
 	case recorded || matching > 0:

@@ -98,7 +98,7 @@ func decodeStored(key store.SessionKey, raw []byte) stored {
 	s := stored{key: key, raw: raw}
 	record, err := DecodeRecord(raw)
 	if err == nil && record.Key() != key {
-		err = fmt.Errorf("the record is that of session %s", record.Key())
+		err = fmt.Errorf("the record is that of session %s", title(record.Key()))
 	}
 	if err == nil {
 		_, err = record.RootBytes()
@@ -107,7 +107,7 @@ func decodeStored(key store.SessionKey, raw []byte) stored {
 		err = fmt.Errorf("state %q is unknown", record.State)
 	}
 	if err != nil {
-		s.fault = fmt.Errorf("%w: session %s: %w", ErrDamaged, key, err)
+		s.fault = fmt.Errorf("%w: %s: %w", ErrDamaged, title(key), err)
 		return s
 	}
 	s.record = record
@@ -127,9 +127,9 @@ func (i *Inspector) find(key store.SessionKey) (stored, error) {
 		if err != nil {
 			return stored{}, storeError(err)
 		}
-		return stored{key: key, fault: fmt.Errorf("%w: session %s has leaves and no record", ErrDamaged, key)}, nil
+		return stored{key: key, fault: fmt.Errorf("%w: %s has leaves and no record", ErrDamaged, title(key))}, nil
 	}
-	return stored{}, fmt.Errorf("%w: %s", ErrNoSession, key)
+	return stored{}, fmt.Errorf("%w: %s", ErrNoSession, title(key))
 }
 
 // resolve returns the one session that a name stands for. Those without a record
@@ -174,6 +174,9 @@ func (n Name) matches(key store.SessionKey) bool {
 	return strings.HasPrefix(key.SessionID, n.ID) && strings.HasPrefix(key.Supplier, n.Supplier)
 }
 
+// title names a session for people.
+func title(key store.SessionKey) string { return key.SessionID + " of supplier " + key.Supplier }
+
 // maxCandidates bounds the sessions that the error for an ambiguous name lists.
 const maxCandidates = 5
 
@@ -181,7 +184,7 @@ const maxCandidates = 5
 func ambiguous(name Name, keys []store.SessionKey) error {
 	var candidates []string
 	for _, key := range keys[:min(len(keys), maxCandidates)] {
-		candidates = append(candidates, key.SessionID+" of supplier "+key.Supplier)
+		candidates = append(candidates, title(key))
 	}
 	if more := len(keys) - maxCandidates; more > 0 {
 		candidates = append(candidates, fmt.Sprintf("%d more", more))

@@ -33,7 +33,7 @@ func (i *Inspector) Drop(ctx context.Context, name Name, force bool) (*Summary, 
 		err = i.store.DeleteSession(s.key)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("drop session %s: %w", s.key, err)
+		return nil, fmt.Errorf("drop session %s: %w", title(s.key), err)
 	}
 	return &summary, nil
 }

@@ -203,7 +203,7 @@ func (i *Inspector) Show(ctx context.Context, name Name) (*Details, error) {
 	}
 	stats, err := i.store.Stats(s.key)
 	if err != nil {
-		return nil, fmt.Errorf("session %s: %w", s.key, storeError(err))
+		return nil, fmt.Errorf("session %s: %w", title(s.key), storeError(err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, estimateTime)
 	defer cancel()

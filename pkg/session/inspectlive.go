@@ -62,7 +62,7 @@ func (m *sessionsManager) dropFinal(key store.SessionKey, allowed func(*Record) 
 	s := decodeStored(key, raw)
 	if s.record != nil && !s.record.State.Final() {
 		// It has been there for a moment only, or was imported while this ran.
-		return fmt.Errorf("%w: the relay miner is about to take session %s up, try again", ErrRefused, key)
+		return fmt.Errorf("%w: the relay miner is about to take session %s up, try again", ErrRefused, title(key))
 	}
 	if err := allowed(s.record); err != nil {
 		return err

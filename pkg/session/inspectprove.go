@@ -68,16 +68,16 @@ func (i *Inspector) Prove(ctx context.Context, name Name, path []byte) (*Proof, 
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if root == nil {
-		return nil, relayer.ErrNotSealed.Wrapf("session %s is %s", s.key, s.record.State)
+		return nil, relayer.ErrNotSealed.Wrapf("session %s is %s", title(s.key), s.record.State)
 	}
 	proof, bz, err := trie.Prove(trieLeaves(i.leaves(ctx, s.key)), trie.Root(root), path)
 	switch {
 	case errors.Is(err, trie.ErrEmpty):
-		return nil, fmt.Errorf("%w: session %s has no relays, so that there is nothing to prove", ErrInvalid, s.key)
+		return nil, fmt.Errorf("%w: session %s has no relays, so that there is nothing to prove", ErrInvalid, title(s.key))
 	case errors.Is(err, trie.ErrRootMismatch):
 		return nil, i.mismatch(s.key, err)
 	case err != nil:
-		return nil, fmt.Errorf("prove session %s: %w", s.key, err)
+		return nil, fmt.Errorf("prove session %s: %w", title(s.key), err)
 	}
 	value := proof.ClosestValueHash
 	relayBytes := len(value) - weightAndCount
@@ -98,9 +98,9 @@ func (i *Inspector) Prove(ctx context.Context, name Name, path []byte) (*Proof, 
 // are damaged, unless the session has been dropped while they were read.
 func (i *Inspector) mismatch(key store.SessionKey, err error) error {
 	if i.gone(key) {
-		return fmt.Errorf("%w: %s was dropped meanwhile", ErrNoSession, key)
+		return fmt.Errorf("%w: %s was dropped meanwhile", ErrNoSession, title(key))
 	}
-	return fmt.Errorf("%w: session %s: %w", ErrDamaged, key, err)
+	return fmt.Errorf("%w: session %s: %w", ErrDamaged, title(key), err)
 }
 
 // gone reports whether a session that had a record has none any more.

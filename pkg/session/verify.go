@@ -36,7 +36,7 @@ type Progress struct {
 	Verified int    `json:"verified"` // sessions before it
 	Sessions int    `json:"sessions"` // to be verified in all
 	Leaves   uint64 `json:"leaves"`   // verified so far, of all sessions
-	Expected uint64 `json:"expected"` // leaves in all as far as records tell
+	Expected uint64 `json:"expected"` // leaves in all, as far as is known
 }
 
 // Report is the verdict on one session.
@@ -145,11 +145,19 @@ type verification struct {
 	reported  time.Time // when progress was last reported
 }
 
-// expect notes how much there is to be verified.
+// expect notes how much there is to be verified: what is recorded, and what is
+// stored of open sessions. What cannot be read counts for nothing here.
 func (v *verification) expect(keys []store.SessionKey) {
 	v.progress.Sessions = len(keys)
 	for _, key := range keys {
-		if s, err := v.inspector.find(key); err == nil && s.record != nil {
+		s, err := v.inspector.find(key)
+		switch {
+		case err != nil || s.record == nil:
+		case s.record.State == StateOpen:
+			if n, err := v.inspector.store.Count(key); err == nil {
+				v.progress.Expected += n
+			}
+		default:
 			v.progress.Expected += s.record.Relays
 		}
 	}
@@ -184,7 +192,7 @@ func (v *verification) session(ctx context.Context, key store.SessionKey) (*Repo
 		faults.add("", checkSums(s.record, root))
 	}
 	if !report.OK() && v.inspector.gone(key) {
-		return nil, fmt.Errorf("%w: %s was dropped meanwhile", ErrNoSession, key)
+		return nil, fmt.Errorf("%w: %s was dropped meanwhile", ErrNoSession, title(key))
 	}
 	faults.sort()
 	return report, nil

@@ -94,7 +94,7 @@ func (l *lane) miner(t *testing.T) program {
 		t.Fatalf("no configuration in %q", args)
 	}
 	args[at] = l.configPath
-	return commandLine(t, args)
+	return commandLine(t, append(args, "--home", filepath.Dir(l.configPath))) // the last one counts
 }
 
 // mortal returns the lane's relay miner that kills itself at a point.

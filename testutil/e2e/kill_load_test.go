@@ -35,9 +35,9 @@ func killRounds(t *testing.T) int {
 	return rounds
 }
 
-// life says when the relay miner is killed in a round: while it starts, within two
-// seconds of service, or in the second of these, in turn. The last makes sure that
-// some life falls into each window of each session.
+// life says when the relay miner is killed in a round. It is in turn within its
+// first two seconds of service, while it starts, and in the second of those two
+// seconds: what lives for a second gets something done in each window.
 func life(round int) (whileStarting bool, after time.Duration) {
 	switch round % 3 {
 	case 0:

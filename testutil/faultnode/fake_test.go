@@ -38,7 +38,7 @@ import (
 // patience bounds every wait of a test.
 const patience = 20 * time.Second
 
-// soon is a deadline for calls that are not going to be answered.
+// soon is how long it is watched that nothing happens.
 const soon = 50 * time.Millisecond
 
 const chainID = "fake-chain"
@@ -47,7 +47,8 @@ const chainID = "fake-chain"
 type fakeNode struct {
 	cmtservice.UnimplementedServiceServer
 
-	rpc *httptest.Server
+	rpc     *httptest.Server
+	changes *changes // announced at each receipt
 
 	mu       sync.Mutex
 	height   int64
@@ -70,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	node := &fakeNode{height: 10}
+	node := &fakeNode{height: 10, changes: newChanges()}
 	node.rpc = httptest.NewServer(node)
 	t.Cleanup(node.rpc.Close)
 	t.Cleanup(node.hangUp)
@@ -90,7 +91,7 @@ func newWorld(t *testing.T) *world {
 	w.rpc, err = rpchttp.NewWithClient(proxy.RPCURL, "/websocket", w.http)
 	check(t, err)
 	w.conn, err = grpc.NewClient(proxy.GRPCURL, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Millisecond, MaxDelay: soon}}))
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Millisecond, MaxDelay: soon}, MinConnectTimeout: patience}))
 	check(t, err)
 	t.Cleanup(func() { check(t, w.conn.Close()) })
 	return w
@@ -111,10 +112,27 @@ func (w *world) add(rule Rule) *Active {
 	return active
 }
 
-// short returns a context for a call that is not going to be answered.
+// short returns a context that ends soon.
 func (w *world) short() context.Context {
 	ctx, cancel := context.WithTimeout(w.ctx, soon)
 	w.t.Cleanup(cancel)
+	return ctx
+}
+
+// unanswered returns a context for a call that is not going to be answered: it
+// is cancelled when the rule's fault was met and the node has received a method
+// so many times.
+func (w *world) unanswered(t *testing.T, rule *Active, method string, receipts int) context.Context {
+	ctx, cancel := context.WithCancel(w.ctx)
+	ended := make(chan struct{})
+	go func() { // awaited by the cleanup
+		defer close(ended)
+		defer cancel()
+		if rule.Await(ctx, 1) == nil {
+			_ = w.node.changes.await(ctx, func() bool { return w.node.receipts(method) >= receipts })
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
 	return ctx
 }
 
@@ -143,6 +161,7 @@ func (n *fakeNode) log() []string {
 }
 
 func (n *fakeNode) receive(method string) (height int64) {
+	defer n.changes.announce()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.received = append(n.received, method)

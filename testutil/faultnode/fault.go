@@ -13,17 +13,22 @@ type Handler func(ctx context.Context, call *Call) *Answer
 // Fault is something that goes wrong with a call on its way to the node, or with
 // the answer on its way back. It may hold state and belongs to one rule.
 type Fault struct {
-	apply func(ctx context.Context, call *Call, next Handler) *Answer
+	// begin is called when a call meets the fault, before that is told to anybody,
+	// and returns what is to be done with the call.
+	begin func(*Call) treatment
 	// release lets go of what the fault holds back, when its rule is removed. It
 	// is nil for a fault that holds nothing.
 	release func()
 }
 
+// treatment answers a call, by handing it to next or not.
+type treatment func(ctx context.Context, call *Call, next Handler) *Answer
+
 // FaultFunc makes a fault of a function that answers a call, by handing it to
 // next or not. ctx ends when the client gives up. The function is called
 // concurrently.
 func FaultFunc(apply func(ctx context.Context, call *Call, next Handler) *Answer) Fault {
-	return Fault{apply: apply}
+	return Fault{begin: func(*Call) treatment { return apply }}
 }
 
 // Drop loses the call on its way: the node never sees it, and the client hears
@@ -74,42 +79,68 @@ func Duplicate() Fault {
 // Removing the rule lets a call go that is held. A k of zero or less changes
 // nothing.
 func Reorder(k int) Fault {
-	var mu sync.Mutex
-	var held chan struct{} // closed to let the held call go; nil while none is held
-	passed := 0
-	letGo := func() { // mu is held
-		if held != nil {
-			close(held)
-		}
-		held, passed = nil, 0
+	r := &reorder{k: k}
+	return Fault{begin: r.begin, release: r.release}
+}
+
+type reorder struct {
+	k int
+
+	mu     sync.Mutex
+	held   chan struct{} // closed to let the held call go; nil while none is held
+	passed int           // others, since the held call came
+}
+
+func (r *reorder) begin(*Call) treatment {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.k <= 0 {
+		return func(ctx context.Context, call *Call, next Handler) *Answer { return next(ctx, call) }
 	}
-	apply := func(ctx context.Context, call *Call, next Handler) *Answer {
-		mu.Lock()
-		if k > 0 && held == nil {
-			held = make(chan struct{})
-			gate := held
-			mu.Unlock()
-			select {
-			case <-gate:
-			case <-ctx.Done():
-			}
-			return next(ctx, call)
-		}
-		gate := held
-		mu.Unlock()
-		answer := next(ctx, call)
-		mu.Lock()
-		defer mu.Unlock()
-		if gate != nil && gate == held {
-			if passed++; passed == k {
-				letGo()
-			}
-		}
-		return answer
+	if r.held == nil {
+		r.held = make(chan struct{})
+		return waitFor(r.held)
 	}
-	return Fault{apply: apply, release: func() {
-		mu.Lock()
-		defer mu.Unlock()
-		letGo()
-	}}
+	gate := r.held
+	return func(ctx context.Context, call *Call, next Handler) *Answer {
+		defer r.pass(gate)
+		return next(ctx, call)
+	}
+}
+
+// pass notes that a call has passed the one that is held at the gate.
+func (r *reorder) pass(gate chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if gate != r.held {
+		return
+	}
+	if r.passed++; r.passed == r.k {
+		r.letGo()
+	}
+}
+
+// letGo ends a round. mu is held.
+func (r *reorder) letGo() {
+	if r.held != nil {
+		close(r.held)
+	}
+	r.held, r.passed = nil, 0
+}
+
+func (r *reorder) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.letGo()
+}
+
+// waitFor hands the call on when the gate is closed, or the client gives up.
+func waitFor(gate <-chan struct{}) treatment {
+	return func(ctx context.Context, call *Call, next Handler) *Answer {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+		return next(ctx, call)
+	}
 }

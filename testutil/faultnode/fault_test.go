@@ -1,6 +1,7 @@
 package faultnode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func (w *world) broadcast(ctx context.Context) (*ctypes.ResultBroadcastTx, error
 }
 
 func TestFaults_OfBroadcasts(t *testing.T) {
-	lost := func(_ *ctypes.ResultBroadcastTx, err error) bool { return errors.Is(err, context.DeadlineExceeded) }
+	lost := func(_ *ctypes.ResultBroadcastTx, err error) bool { return errors.Is(err, context.Canceled) }
 	taken := func(r *ctypes.ResultBroadcastTx, err error) bool { return err == nil && r.Code == 0 }
 	answered := func(code int, data string) func(*ctypes.ResultBroadcastTx, error) bool {
 		return func(_ *ctypes.ResultBroadcastTx, err error) bool {
@@ -38,34 +39,35 @@ func TestFaults_OfBroadcasts(t *testing.T) {
 		fault    Fault
 		want     func(*ctypes.ResultBroadcastTx, error) bool
 		received int
+		silent   bool // the client must give up
 	}{
-		{"drop", Drop(), lost, 0},
-		{"lose the answer", LoseAnswer(), lost, 1},
-		{"duplicate", Duplicate(), taken, 2},
-		{"a moment's delay", Delay(time.Millisecond), taken, 1},
-		{"a delay beyond the client's patience", Delay(time.Hour), lost, 0},
-		{"swallow", Swallow(), taken, 0},
-		{"cut", Cut(), func(_ *ctypes.ResultBroadcastTx, err error) bool { return errors.Is(err, io.EOF) }, 0},
+		{"drop", Drop(), lost, 0, true},
+		{"lose the answer", LoseAnswer(), lost, 1, true},
+		{"duplicate", Duplicate(), taken, 2, false},
+		{"a moment's delay", Delay(time.Millisecond), taken, 1, false},
+		{"a delay beyond the client's patience", Delay(time.Hour), lost, 0, true},
+		{"swallow", Swallow(), taken, 0, false},
+		{"cut", Cut(), func(_ *ctypes.ResultBroadcastTx, err error) bool { return errors.Is(err, io.EOF) }, 0, false},
 		{"fail", Fail(), func(_ *ctypes.ResultBroadcastTx, err error) bool {
 			var said *rpctypes.RPCError
 			return err != nil && !errors.As(err, &said)
-		}, 0},
+		}, 0, false},
 		{"http status", RejectHTTP(429, "slow down"), func(_ *ctypes.ResultBroadcastTx, err error) bool {
 			return err != nil && strings.Contains(err.Error(), "429")
-		}, 0},
-		{"json-rpc error", RejectRPC(-32603, "Internal error", "mempool is full"), answered(-32603, "mempool is full"), 0},
+		}, 0, false},
+		{"json-rpc error", RejectRPC(-32603, "Internal error", "mempool is full"), answered(-32603, "mempool is full"), 0, false},
 		{"refuse", RefuseTx("sdk", 13, "insufficient fee"), func(r *ctypes.ResultBroadcastTx, err error) bool {
 			return err == nil && r.Code == 13 && r.Codespace == "sdk" && r.Log == "insufficient fee" &&
 				fmt.Sprintf("%X", r.Hash) == "6BC9E91ED170A2E2D97883EBEE8849C7A5AB0DE48EF6287CE17470205EA2E6FF"
-		}, 0},
-		{"another protocol's", RejectGRPC(codes.Internal, "oops"), taken, 1},
+		}, 0, false},
+		{"another protocol's", RejectGRPC(codes.Internal, "oops"), taken, 1, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t)
 			rule := w.add(Rule{Methods: []string{broadcast}, Fault: tc.fault})
 			ctx := w.ctx
-			if strings.HasPrefix(tc.name, "drop") || strings.HasPrefix(tc.name, "lose") || strings.Contains(tc.name, "patience") {
-				ctx = w.short()
+			if tc.silent {
+				ctx = w.unanswered(t, rule, "tx:a transaction", tc.received)
 			}
 			result, err := w.broadcast(ctx)
 			if !tc.want(result, err) {
@@ -89,8 +91,8 @@ func TestFaults_OfGRPCCalls(t *testing.T) {
 		want     codes.Code
 		received int
 	}{
-		{"drop", Drop(), codes.DeadlineExceeded, 0},
-		{"lose the answer", LoseAnswer(), codes.DeadlineExceeded, 1},
+		{"drop", Drop(), codes.Canceled, 0},
+		{"lose the answer", LoseAnswer(), codes.Canceled, 1},
 		{"duplicate", Duplicate(), codes.OK, 2},
 		{"cut", Cut(), codes.Unavailable, 0},
 		{"fail", Fail(), codes.Unavailable, 0},
@@ -102,8 +104,8 @@ func TestFaults_OfGRPCCalls(t *testing.T) {
 			w := newWorld(t)
 			rule := w.add(Rule{Methods: []string{"cosmos.base.*"}, Protocol: GRPC, First: 1, Fault: tc.fault})
 			ctx := w.ctx
-			if tc.want == codes.DeadlineExceeded {
-				ctx = w.short()
+			if tc.want == codes.Canceled {
+				ctx = w.unanswered(t, rule, nodeInfo, tc.received)
 			}
 			if _, err := w.info(ctx); status.Code(err) != tc.want {
 				t.Errorf("the client got %v", err)
@@ -133,10 +135,11 @@ func TestFaults_OfEvents(t *testing.T) {
 			w := newWorld(t)
 			s := w.subscribe()
 			tc.rule.Methods = []string{Event}
-			w.add(tc.rule)
+			rule := w.add(tc.rule)
 			for n := range 4 {
 				w.node.push(1)
 				check(t, w.AwaitCalls(w.ctx, Event, n+1))
+				check(t, rule.Await(w.ctx, min((n+1)/max(tc.rule.Every, 1), cmp.Or(tc.rule.First, 4))))
 				// Held back events aside, each has reached the client or has not
 				// when the next one comes.
 				w.settle(tc.want, n)

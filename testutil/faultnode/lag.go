@@ -24,7 +24,7 @@ import (
 // does not answer.
 func (p *Proxy) Lag(blocks int64) Fault {
 	l := &lag{node: &p.node, blocks: max(blocks, 0)}
-	return Fault{apply: l.apply, release: l.release}
+	return Fault{begin: l.begin, release: l.release}
 }
 
 type lag struct {
@@ -36,11 +36,14 @@ type lag struct {
 	over bool            // holds nothing any more
 }
 
-func (l *lag) apply(ctx context.Context, call *Call, next Handler) *Answer {
+func (l *lag) begin(call *Call) treatment {
 	if call.Method == Event {
-		l.hold(ctx)
-		return next(ctx, call)
+		return waitFor(l.hold())
 	}
+	return l.apply
+}
+
+func (l *lag) apply(ctx context.Context, call *Call, next Handler) *Answer {
 	at, err := l.height(ctx)
 	switch {
 	case err != nil && call.Protocol == GRPC:
@@ -68,24 +71,17 @@ func (l *lag) height(ctx context.Context) (int64, error) {
 	return max(info.Response.LastBlockHeight-l.blocks, 1), nil
 }
 
-// hold returns when so many events have come after this one.
-func (l *lag) hold(ctx context.Context) {
+// hold returns what is closed when so many events have come after this one.
+func (l *lag) hold() <-chan struct{} {
 	l.mu.Lock()
-	if l.over || l.blocks == 0 {
-		l.mu.Unlock()
-		return
-	}
+	defer l.mu.Unlock()
 	gate := make(chan struct{})
 	l.held = append(l.held, gate)
-	if int64(len(l.held)) > l.blocks {
+	if l.over || int64(len(l.held)) > l.blocks {
 		close(l.held[0])
 		l.held = l.held[1:]
 	}
-	l.mu.Unlock()
-	select {
-	case <-gate:
-	case <-ctx.Done():
-	}
+	return gate
 }
 
 func (l *lag) release() {

@@ -95,7 +95,7 @@ func TestLag_HoldsEventsBackAndLetsThemGoAtItsEnd(t *testing.T) {
 	rule := w.add(Rule{Methods: []string{Event}, Fault: w.Lag(2)})
 	for n := range 4 {
 		w.node.push(1)
-		check(t, w.AwaitCalls(w.ctx, Event, n+1))
+		check(t, rule.Await(w.ctx, n+1))
 		check(t, w.changes.await(w.ctx, func() bool { return w.Forwarded(Event) >= n-1 }))
 	}
 	if got := s.heights(2); !slices.Equal(got, []int64{11, 12}) {

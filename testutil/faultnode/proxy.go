@@ -226,9 +226,9 @@ func through(rules []*Active, last Handler) Handler {
 	}
 	next := through(rules[1:], last)
 	return func(ctx context.Context, call *Call) *Answer {
-		if !rules[0].admit(call) {
-			return next(ctx, call)
+		if treat := rules[0].meet(call); treat != nil {
+			return treat(ctx, call, next)
 		}
-		return rules[0].rule.Fault.apply(ctx, call, next)
+		return next(ctx, call)
 	}
 }

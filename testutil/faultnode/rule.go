@@ -41,7 +41,7 @@ type Rule struct {
 
 func (r *Rule) check() error {
 	switch {
-	case r.Fault.apply == nil:
+	case r.Fault.begin == nil:
 		return fmt.Errorf("%w: no fault", ErrRule)
 	case r.Skip < 0 || r.Every < 0 || r.First < 0:
 		return fmt.Errorf("%w: skip %d, every %d or first %d is negative", ErrRule, r.Skip, r.Every, r.First)
@@ -79,21 +79,25 @@ func newActive(p *Proxy, rule Rule) *Active {
 	return &Active{rule: rule, proxy: p, random: rand.New(rand.NewPCG(rule.Seed, 0))}
 }
 
-// admit reports whether the call meets the fault, and counts it.
-func (a *Active) admit(call *Call) bool {
+// meet counts the call and returns what the fault does with it, nil if the call
+// does not meet the fault.
+func (a *Active) meet(call *Call) treatment {
 	if !a.rule.names(call) || a.rule.When != nil && !a.rule.When(call) {
-		return false
+		return nil
 	}
-	if !a.draw() {
-		return false
-	}
-	a.proxy.changes.announce()
-	return true
-}
-
-func (a *Active) draw() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.draw() {
+		return nil
+	}
+	treat := a.rule.Fault.begin(call)
+	a.hits++
+	a.proxy.changes.announce()
+	return treat
+}
+
+// draw reports whether the next call meets the fault. mu is held.
+func (a *Active) draw() bool {
 	a.met++
 	n := a.met - a.rule.Skip
 	switch {
@@ -102,7 +106,6 @@ func (a *Active) draw() bool {
 	case a.rule.Chance > 0 && a.random.Float64() >= a.rule.Chance:
 		return false
 	}
-	a.hits++
 	return true
 }
 

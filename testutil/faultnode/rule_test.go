@@ -14,7 +14,7 @@ func hits(t *testing.T, w *world, rule Rule, n int) (met []int) {
 	active := w.add(rule)
 	defer active.Remove()
 	for i := range n {
-		if active.admit(&Call{Protocol: RPC, Method: "status", Body: []byte{byte(i)}}) {
+		if active.meet(&Call{Protocol: RPC, Method: "status", Body: []byte{byte(i)}}) != nil {
 			met = append(met, i+1)
 		}
 	}

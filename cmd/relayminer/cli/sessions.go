@@ -93,7 +93,10 @@ func (l *location) use(ctx context.Context, access access, do func(sessions admi
 	case !errors.Is(err, admin.ErrNoServer):
 		return err
 	}
-	st, err := l.open(dir, access)
+	st, err := l.open(ctx, dir, access)
+	if err != nil && client != nil {
+		return fmt.Errorf("%w; the relay miner that answers at %s works on %s", err, admin.SocketPath(l.home), client.StoreDir())
+	}
 	if err != nil {
 		return err
 	}
@@ -120,12 +123,23 @@ func (l *location) dir() (dir string, named bool, err error) {
 }
 
 // open opens the store of a relay miner that is not running.
-func (l *location) open(dir string, access access) (*store.Store, error) {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && access != toCreate {
-		return nil, fmt.Errorf("there is no relay store at %s: name it with --store, or the relay miner's configuration with --config", dir)
+func (l *location) open(ctx context.Context, dir string, access access) (*store.Store, error) {
+	if access == toChange {
+		// To see that it is there: a store that is opened to be changed is made if
+		// there is none.
+		st, err := l.open(ctx, dir, toRead)
+		if err != nil {
+			return nil, err
+		}
+		if err := st.Close(context.WithoutCancel(ctx)); err != nil {
+			return nil, err
+		}
 	}
 	st, err := store.Open(dir, store.Options{ReadOnly: access == toRead})
-	if errors.Is(err, store.ErrLocked) {
+	switch {
+	case access == toRead && errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no relay store at %s: name it with --store, or the relay miner's configuration with --config", dir)
+	case errors.Is(err, store.ErrLocked):
 		return nil, fmt.Errorf("%w (no relay miner that works on it answers at %s: pass --home as it was passed to relayminer start, or stop it)",
 			err, admin.SocketPath(l.home))
 	}

@@ -134,6 +134,6 @@ func importFile(cmd *cobra.Command, sessions admin.Sessions, path, where string)
 
 // describeSummary says which session it is and what is in it.
 func describeSummary(s *session.Summary) string {
-	return fmt.Sprintf("%s session %s of %s, %s, %s", stateOf(s.State), s.SessionID, s.Supplier,
+	return fmt.Sprintf("%s session %s of %s (%s, %s)", stateOf(s.State), s.SessionID, s.Supplier,
 		counted(s.Relays, "relay", "relays"), humanBytes(s.Bytes))
 }

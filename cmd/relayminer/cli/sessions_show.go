@@ -121,7 +121,7 @@ func facts(d *session.Details) *fields {
 }
 
 func sums(s session.Sums) string {
-	return fmt.Sprintf("%d, of %s and %s", s.Leaves, counted(s.ComputeUnits, "compute unit", "compute units"), humanBytes(s.Bytes))
+	return fmt.Sprintf("%d (%s, %s)", s.Leaves, counted(s.ComputeUnits, "compute unit", "compute units"), humanBytes(s.Bytes))
 }
 
 // proofNeed says whether the chain wants a proof.

@@ -107,9 +107,9 @@ func (p *pending) class() int {
 }
 
 // pack cuts submissions into batches, one per transaction: those that are
-// mandatory first, within these those that are due first. No batch has more messages than
-// maxMessages or than any of its members allows, nor more bytes than maxBytes
-// unless it has one message.
+// mandatory first, within these those that are due first. No batch has more
+// messages than maxMessages or than any of its members allows, nor more bytes
+// than maxBytes unless it has one message.
 func pack(free []*pending, maxMessages, maxBytes int) [][]*pending {
 	order := slices.Clone(free)
 	slices.SortStableFunc(order, func(a, b *pending) int {

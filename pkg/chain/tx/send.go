@@ -121,7 +121,7 @@ func (g *signer) hold(p *pending, refusal error, height int64) {
 }
 
 func (g *signer) simulateTx(ctx context.Context, latest *relayer.Block, batch []*pending) (uint64, error) {
-	d := g.draft(latest, batch)
+	d := newDraft(batch)
 	d.timeout = latest.Time.Add(g.Life).UnixNano()
 	txBytes, err := d.unsigned(g.priv.PubKey())
 	if err != nil {
@@ -132,9 +132,9 @@ func (g *signer) simulateTx(ctx context.Context, latest *relayer.Block, batch []
 	return g.node.Simulate(ctx, txBytes)
 }
 
-// draft puts the messages of submissions together. It can be included up to the
+// newDraft puts the messages of submissions together. It can be included up to the
 // earliest of their deadlines.
-func (g *signer) draft(latest *relayer.Block, members []*pending) draft {
+func newDraft(members []*pending) draft {
 	d := draft{timeoutHeight: members[0].sub.Deadline, fee: math.ZeroInt()}
 	for _, p := range members {
 		d.messages = append(d.messages, p.message)
@@ -200,7 +200,7 @@ func (g *signer) sign(latest *relayer.Block, each group) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := g.draft(latest, each.members)
+	d := newDraft(each.members)
 	d.gas, d.fee, d.timeout = gas, fee, g.nextTimeout(latest)
 	txBytes, err := d.sign(g.priv, g.node.ChainID(), g.account)
 	if err != nil {

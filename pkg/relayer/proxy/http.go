@@ -48,6 +48,7 @@ type httpServer struct {
 	ration   *ration
 	pipeline *pipeline
 	backends *backend.HTTP
+	troubles *troubles
 	log      *slog.Logger
 
 	server  *http.Server
@@ -77,6 +78,7 @@ func newHTTPServer(
 		backends: backends,
 		log:      log.With("listen", l.Addr),
 	}
+	s.troubles = newTroubles(s.log)
 	for _, service := range l.Services {
 		s.services[service.ID] = service
 		s.maxBody = max(s.maxBody, service.MaxBodySize)
@@ -166,21 +168,4 @@ func (s *httpServer) abort(cause error) error {
 		s.log.Error("relays that were cut off do not end", "relays", s.flights.number())
 	}
 	return errors.Join(cut, closed)
-}
-
-// reportingListener tells the operator of connections that could not be
-// accepted, which is mostly for want of file descriptors. net/http tries again,
-// at growing intervals of up to a second.
-type reportingListener struct {
-	net.Listener
-	log *slog.Logger
-}
-
-// Accept accepts the next connection.
-func (l reportingListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		l.log.Warn("connection not accepted", "error", err)
-	}
-	return conn, err
 }

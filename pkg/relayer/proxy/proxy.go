@@ -32,7 +32,8 @@ type relayerProxy struct {
 var _ relayer.RelayerProxy = (*relayerProxy)(nil)
 
 // NewRelayerProxy returns a proxy with a server for each listen address of the
-// configuration. Nothing listens before Start.
+// configuration. Nothing listens before Start. It fails if a dependency is missing
+// or the configuration has no services.
 //
 // Required dependencies:
 //   - *config.Config

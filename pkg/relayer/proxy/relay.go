@@ -31,13 +31,27 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request := &servicetypes.RelayRequest{}
 	response, err := s.serveRelay(w, r, request)
 	if err != nil {
-		s.log.Debug("relay refused", "error", err, causeOf(err),
-			"supplier", request.Meta.SupplierOperatorAddress,
-			"session_id", request.Meta.SessionHeader.GetSessionId(), "remote", r.RemoteAddr)
+		s.report(r, request, err)
 		response = refusal(request, err)
 	}
 	s.reply(w, r, response)
 }
+
+// report tells the operator that a relay was refused.
+func (s *httpServer) report(r *http.Request, request *servicetypes.RelayRequest, err error) {
+	header := request.Meta.SessionHeader
+	s.log.Debug("relay refused", "error", err, causeOf(err),
+		"supplier", shorten(request.Meta.SupplierOperatorAddress),
+		"session_id", shorten(header.GetSessionId()), "remote", r.RemoteAddr)
+	service := header.GetServiceId()
+	if s.services[service] == nil {
+		service = ""
+	}
+	s.troubles.report(time.Now(), service, err)
+}
+
+// shorten cuts what a stranger calls an address or id to the length of one.
+func shorten(id string) string { return id[:min(len(id), maxAddress)] }
 
 // reply sends the response.
 func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *servicetypes.RelayResponse) {

@@ -73,13 +73,13 @@ func TestProxy_SlowStoreTimesOut(t *testing.T) {
 }
 
 func TestProxy_ServiceMayUseUpItsTimeWithoutTheRelayBeingLost(t *testing.T) {
-	const limit = 100 * time.Millisecond
+	const limit = 300 * time.Millisecond
 	for name, newClient := range clients {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, nil, func(f *fixture) {
 				f.config.Services[0].RequestTimeout = limit // the longest of the listener
 				f.resolve = func(*servicetypes.Relay) error {
-					<-time.After(4 * limit)
+					<-time.After(2 * limit)
 					return nil
 				}
 			})

@@ -213,15 +213,13 @@ func TestChain_IncludesATransactionOnceHoweverOftenItIsSent(t *testing.T) {
 	if o := b.outcome(b.submit(s, m)); o.State != relayer.InForce {
 		t.Fatalf("outcome %+v", o)
 	}
-	var refusal *chain.Refusal
 	for range 5 {
+		// The node says that it has the transaction, or refuses it.
+		var refusal *chain.Refusal
 		if err := b.node.Broadcast(b.ctx, m.sent[0]); err != nil && !errors.As(err, &refusal) {
 			t.Error(err)
 		}
 		b.passes(1)
-	}
-	if refusal == nil {
-		t.Error("the chain takes the transaction again")
 	}
 	b.tookEffect(m, 1)
 	attempt := m.all()[0]

@@ -130,63 +130,6 @@ func TestServer_DeclaredLengthTakesNoMemory(t *testing.T) {
 	}
 }
 
-func TestFlights_WaitEndsWithTheLastRelay(t *testing.T) {
-	var f flights
-	if err := f.wait(context.Background()); err != nil {
-		t.Errorf("nothing in flight: %v", err)
-	}
-	first, second := f.begin(), f.begin()
-	done, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := f.wait(done); !errors.Is(err, context.Canceled) || f.number() != 2 {
-		t.Errorf("error %v, %d in flight", err, f.number())
-	}
-	waited := make(chan error, 2)
-	for range cap(waited) {
-		go func() { waited <- f.wait(context.Background()) }() // awaited below
-	}
-	first()
-	second()
-	for range cap(waited) {
-		select {
-		case err := <-waited:
-			if err != nil {
-				t.Error(err)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("the wait does not end")
-		}
-	}
-}
-
-// exhausted is a listener without file descriptors that is then closed.
-type exhausted struct {
-	net.Listener
-	errs []error
-}
-
-func (l *exhausted) Accept() (net.Conn, error) {
-	err := l.errs[0]
-	l.errs = l.errs[1:]
-	return nil, err
-}
-
-func TestReportingListener_TellsTheOperator(t *testing.T) {
-	var log bytes.Buffer
-	l := reportingListener{
-		&exhausted{errs: []error{errors.New("too many open files"), net.ErrClosed}},
-		slog.New(slog.NewTextHandler(&log, nil)),
-	}
-	for range 2 {
-		if _, err := l.Accept(); err == nil {
-			t.Fatal("a connection was accepted")
-		}
-	}
-	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "too many open files") {
-		t.Errorf("log: %s", log.String())
-	}
-}
-
 func FuzzServer_StrangersGetAShortRefusal(f *testing.F) {
 	s, server := stranger(f, newRation(0))
 	good := &servicetypes.RelayRequest{Payload: []byte("x")}

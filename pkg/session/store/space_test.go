@@ -1,0 +1,126 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+func TestStore_DeletedSessionIsGoneAndFreesItsSpace(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{ReclaimDelay: 1, MemTableBytes: mib})
+	for i := range 4000 {
+		if err := s.Append(session(i%2), leaf(i, 1024), func(error) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.PutRecord(session(0), []byte("record")); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, s)
+	before := tableBytes(t, dir)
+	if err := s.DeleteSession(session(0)); err != nil {
+		t.Fatal(err)
+	}
+	if leaves := mustCollect(t, s, session(0)); len(leaves) > 0 {
+		t.Fatalf("%d leaves are left", len(leaves))
+	}
+	if _, err := s.Record(session(0)); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("record: %v", err)
+	}
+	if n, err := s.Count(session(1)); n != 2000 || err != nil {
+		t.Fatalf("the other session has %d leaves, %v", n, err)
+	}
+	eventually(t, "half of the space is returned", func() bool { return tableBytes(t, dir) < before*6/10 })
+
+	// What comes later is stored anew.
+	mustPut(t, s, session(0), leaf(1, 10))
+	closeStore(t, s)
+	s = open(t, dir, Options{})
+	if n, err := s.Count(session(0)); n != 1 || err != nil {
+		t.Fatalf("%d leaves after the deletion, %v", n, err)
+	}
+}
+
+// tableBytes returns the size of the table files in dir.
+func tableBytes(t testing.TB, dir string) (sum int64) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		info, err := vfs.Default.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += info.Size()
+	}
+	return sum
+}
+
+func TestReclaimer_MergesAndStaysBounded(t *testing.T) {
+	r := newReclaimer()
+	for _, s := range []string{"ef", "ab", "bc", "gh", "hi"} {
+		r.add(span{[]byte(s[:1]), []byte(s[1:])})
+	}
+	var got []string
+	for _, s := range r.take() {
+		got = append(got, string(s.lower)+string(s.upper))
+	}
+	if want := []string{"ac", "ef", "gi"}; !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	for i := range maxSpans + 1 {
+		lower := session(i).key(spaceLeaf)
+		r.add(span{lower, successor(lower)})
+	}
+	if got := len(r.take()); got > maxSpans {
+		t.Fatalf("%d spans wait", got)
+	}
+}
+
+func TestStore_CheckpointIsAStore(t *testing.T) {
+	for _, durability := range []Durability{Reply, Interval} {
+		t.Run(durability.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, filepath.Join(dir, "store"), Options{Durability: durability})
+			for i := range 100 {
+				mustPut(t, s, session(i%3), leaf(i, 100))
+				if i == 50 {
+					flush(t, s)
+				}
+			}
+			if err := s.PutRecord(session(1), []byte("record")); err != nil {
+				t.Fatal(err)
+			}
+			copied := filepath.Join(dir, "copy")
+			if err := s.Checkpoint(copied); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Checkpoint(copied); !errors.Is(err, fs.ErrExist) {
+				t.Fatalf("over another: %v", err)
+			}
+			mustPut(t, s, session(0), leaf(1000, 10))
+
+			c := open(t, copied, Options{})
+			sum := 0
+			for i := range 3 {
+				sum += len(indexes(t, mustCollect(t, c, session(i))))
+			}
+			if sum != 100 {
+				t.Fatalf("%d leaves in the copy, want 100", sum)
+			}
+			if v, err := c.Record(session(1)); string(v) != "record" || err != nil {
+				t.Fatalf("record %q, %v", v, err)
+			}
+		})
+	}
+}
