@@ -93,6 +93,7 @@ func TestBroadcast_RepliesAreToldApart(t *testing.T) {
 		})
 	}
 	f.rpc.Close()
+	node.http.CloseIdleConnections() // or the end of one of them is seen first
 	var refusal *Refusal
 	err := node.Broadcast(t.Context(), []byte("tx"))
 	if !errors.Is(err, ErrUnreachable) || !errors.Is(err, ErrNotSent) || errors.As(err, &refusal) {

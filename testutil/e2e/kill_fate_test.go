@@ -134,8 +134,9 @@ func (f fates) addRootsOf(txBytes []byte) error {
 }
 
 // faultsOf returns what is wrong with the end of a session all of whose windows
-// are closed: every relay that was answered is paid for, none that was not sent
-// is, and the chain saw one root and a valid proof.
+// are closed, on a chain that wants a proof of each claim: every relay that was
+// answered is paid for, none that was not sent is, and the chain saw one root and
+// valid proofs only.
 func faultsOf(s served, f *fate) []string {
 	if f == nil {
 		if s.answered > 0 {

@@ -92,19 +92,20 @@ func (g *signer) run(ctx context.Context) error {
 			continue
 		}
 		timer.Stop()
-		if again := g.turn(ctx, latest); again > 0 {
+		if again := g.turn(ctx); again > 0 {
 			timer.Reset(again)
 		}
 	}
 }
 
-// turn works once and returns how soon to work again without a new block, zero
-// if there is no need.
-func (g *signer) turn(ctx context.Context, latest *relayer.Block) time.Duration {
+// turn waits for its turn, works once and returns how soon to work again without
+// a new block, zero if there is no need.
+func (g *signer) turn(ctx context.Context) time.Duration {
 	if err := g.turns.Acquire(ctx, 1); err != nil {
 		return 0 // the signer is being stopped
 	}
 	defer g.turns.Release(1)
+	latest := g.blocks.Latest() // blocks may have come during the wait
 	g.worked = latest.Height
 	if g.step(ctx, latest) {
 		g.retry = firstRetry

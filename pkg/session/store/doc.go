@@ -54,7 +54,8 @@
 // is read up to its last whole batch. The flaw that comes with that rule: decay
 // in the part of the log that is not yet sorted into tables (at most the last
 // few tens of MiB) looks like such an end, if it happens between a crash and
-// the next Open.
+// the next Open; and when it is in a log before the last, Open refuses the
+// store.
 //
 // A leaf that was not acknowledged can be in the store nevertheless. The reader
 // who computes a root calls Sync after the session's last Append, and walks the
@@ -75,7 +76,7 @@
 //   - leaves not acknowledged are reported as failed with ErrUnavailable, as is
 //     every Append until the store has recovered;
 //   - what is stored stays readable while the disk is probed, with a backoff;
-//   - when a probe succeeds, the frozen pebble is closed and the store is opened
+//   - when a probe succeeds and there is space, the frozen pebble is closed and the store is opened
 //     again: the log is replayed, and what was replayed is written and synced
 //     anew, because a sync that failed says nothing about which pages are on
 //     the disk. Reads fail with ErrUnavailable during that time.

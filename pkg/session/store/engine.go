@@ -26,7 +26,7 @@ type engine struct {
 // openEngine opens pebble in dir, which is locked by lock, and must hold a
 // database already if existing is set. The engine's context ends with ctx.
 func openEngine(ctx context.Context, dir string, o *Options, lock *pebble.Lock, cache *pebble.Cache, existing bool, changed func()) (*engine, error) {
-	guard := newGuard(o.FS, dir, o.Durability == Interval, changed)
+	guard := newGuard(dir, o, changed)
 	po := pebbleOptions(o, guard)
 	po.Lock = lock
 	po.Cache = cache
@@ -136,9 +136,11 @@ func pebbleOptions(o *Options, guard *guard) *pebble.Options {
 func events(log *slog.Logger, guard *guard) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			if !guard.frozen.Load() {
-				log.Warn("relay store background work failed", "error", err)
+			level := slog.LevelWarn
+			if frozen, table := guard.failure(); frozen != nil || table != nil {
+				level = slog.LevelDebug // the store says so itself, and once
 			}
+			log.Log(context.Background(), level, "relay store background work failed", "error", err)
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			if !guard.frozen.Load() {
@@ -146,7 +148,7 @@ func events(log *slog.Logger, guard *guard) *pebble.EventListener {
 			}
 		},
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
-			log.Warn("relay store writes wait for tables", "reason", info.Reason)
+			log.Debug("relay store writes wait for tables", "reason", info.Reason)
 			guard.setStalled(true)
 		},
 		WriteStallEnd: func() { guard.setStalled(false) },

@@ -37,6 +37,8 @@ type guard struct {
 	// lazy makes syncs of the log succeed without doing anything; sync does
 	// them instead, and closing a log does.
 	lazy bool
+	// retryEvery paces pebble, which repeats a failed flush without a pause.
+	retryEvery time.Duration
 	// changed is called, from any goroutine and with pebble's locks held, when
 	// the result of failure changes. It must not block.
 	changed func()
@@ -53,17 +55,15 @@ type guard struct {
 	log      *guardedFile  // the log being written, nil before the first
 }
 
-// tableRetryEvery paces pebble, which repeats a failed flush without a pause.
-const tableRetryEvery = 100 * time.Millisecond
-
-func newGuard(fs vfs.FS, dir string, lazy bool, changed func()) *guard {
+func newGuard(dir string, o *Options, changed func()) *guard {
 	return &guard{
-		FS:      fs,
-		dir:     fs.PathJoin(dir),
-		lazy:    lazy,
-		changed: changed,
-		opening: true,
-		release: make(chan struct{}),
+		FS:         o.FS,
+		dir:        o.FS.PathJoin(dir),
+		lazy:       o.Durability == Interval,
+		retryEvery: o.ProbeEvery,
+		changed:    changed,
+		opening:    true,
+		release:    make(chan struct{}),
 	}
 }
 
@@ -107,20 +107,14 @@ func (g *guard) releaseLocked() {
 	}
 }
 
-// setStalled records whether commits wait for tables. If they wait for a table
-// that can not be written there is no telling when they end, so the files are
-// frozen to let them fail.
+// setStalled records whether commits wait for tables.
 func (g *guard) setStalled(stalled bool) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.stalled = stalled
 	if stalled && g.cause != nil {
 		g.releaseLocked()
 	}
-	if stalled && g.tableErr != nil {
-		g.freezeLocked(g.tableErr)
-	}
-	g.mu.Unlock()
-	g.changed()
 }
 
 // failure returns why the files are frozen, or nil, and the last failure to
@@ -216,6 +210,7 @@ func (g *guard) failLocking(c class, err error) bool {
 	}
 	g.tableErr = err
 	if g.stalled {
+		// There is no telling when the commits that wait would end: let them fail.
 		g.freezeLocked(err)
 	}
 	return false
@@ -237,7 +232,7 @@ func (g *guard) pace() {
 	if _, failed := g.failure(); failed == nil {
 		return
 	}
-	timer := time.NewTimer(tableRetryEvery)
+	timer := time.NewTimer(g.retryEvery)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -45,6 +45,23 @@ func TestSessionKey_OrderedByEnd(t *testing.T) {
 	}
 }
 
+func TestDecodeLeaf_RefusesWhatItDoesNotKnow(t *testing.T) {
+	path, value := make([]byte, PathLen), make([]byte, leafHeaderLen)
+	if _, err := decodeLeaf(path, value); err != nil {
+		t.Fatalf("an empty relay: %v", err)
+	}
+	if _, err := decodeLeaf(path[1:], value); err == nil {
+		t.Error("a short path is accepted")
+	}
+	if _, err := decodeLeaf(path, value[1:]); err == nil {
+		t.Error("a short value is accepted")
+	}
+	value[0] = 1
+	if _, err := decodeLeaf(path, value); err == nil {
+		t.Error("an unknown flag is accepted")
+	}
+}
+
 func FuzzParseSession(f *testing.F) {
 	f.Add(session(1).key(spaceLeaf))
 	f.Add(append(session(2).key(spaceLeaf), make([]byte, PathLen)...))

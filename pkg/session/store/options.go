@@ -74,8 +74,9 @@ type Options struct {
 	// 256 MiB; negative for no such limit. Intake begins again when there is an
 	// eighth more.
 	MinFreeBytes int64
-	// ProbeEvery is the time between two looks at the disk space, and the
-	// longest between two attempts to recover from a failure; by default 1 s.
+	// ProbeEvery is the time between two looks at the disk space, between two
+	// attempts to write a table, and the longest between two attempts to recover
+	// from a failure; by default 1 s.
 	ProbeEvery time.Duration
 	// StallAfter is the age of an unfinished commit from which the store
 	// counts as unavailable, by default 2 s.

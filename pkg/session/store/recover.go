@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // recoverFirst is the pause before the second attempt to recover. Later pauses
 // double up to Options.ProbeEvery.
@@ -10,7 +13,7 @@ const recoverFirst = 20 * time.Millisecond
 // returns when it has, or when the store is being closed. Until a probe shows
 // that the disk works again, the old engine serves reads.
 func (s *Store) recover(cause error) {
-	began := time.Now()
+	began, said := time.Now(), ""
 	s.opts.Logger.Error("relay store failed", "dir", s.dir, "error", cause)
 	for pause := time.Duration(0); ; pause = min(max(2*pause, recoverFirst), s.opts.ProbeEvery) {
 		select {
@@ -23,7 +26,10 @@ func (s *Store) recover(cause error) {
 			break
 		}
 		s.queue.setReason(refuseFailed, unavailable(err))
-		s.opts.Logger.Warn("relay store does not recover yet", "dir", s.dir, "error", err)
+		if err.Error() != said {
+			said = err.Error()
+			s.opts.Logger.Warn("relay store does not recover yet", "dir", s.dir, "error", err)
+		}
 	}
 	s.stats.recoveries.Add(1)
 	s.refreshHealth()
@@ -34,6 +40,11 @@ func (s *Store) recover(cause error) {
 func (s *Store) replaceEngine() error {
 	if err := probe(s.opts.FS, s.dir); err != nil {
 		return err
+	}
+	// What is in the log is going to be written to tables.
+	need := uint64(memTables * s.opts.MemTableBytes)
+	if usage, err := s.opts.FS.GetDiskUsage(s.dir); err == nil && s.opts.MinFreeBytes >= 0 && usage.AvailBytes < need {
+		return fmt.Errorf("%d bytes are free on the disk of %s, %d are needed", usage.AvailBytes, s.dir, need)
 	}
 	if old := s.engine.Load(); old != nil {
 		// Its files are frozen: closing it tells the cause once more.

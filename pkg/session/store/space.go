@@ -75,7 +75,7 @@ func (s *Store) checkTables() {
 		return
 	}
 	if err := probe(s.opts.FS, s.dir); err != nil {
-		s.opts.Logger.Warn("relay store can not write a table yet", "dir", s.dir, "error", err)
+		s.opts.Logger.Debug("relay store can not write a table yet", "dir", s.dir, "error", err)
 		return
 	}
 	e.guard.tableWritten()
