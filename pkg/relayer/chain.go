@@ -158,7 +158,8 @@ type Submission struct {
 	// Mandatory says that not sending costs more than sending, whatever the fee.
 	Mandatory bool
 	// InForce asks the chain's state whether the message has taken effect. An
-	// error means that the chain could not be asked.
+	// error means that the chain could not be asked. It may be called at the
+	// same time as those of other submissions, and so may Record.
 	InForce func(ctx context.Context) (bool, error)
 	// Prior holds the attempts that were recorded before a restart.
 	Prior []TxAttempt

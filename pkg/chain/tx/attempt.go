@@ -40,14 +40,16 @@ func (a *attempt) join(p *pending) {
 
 func (a *attempt) has(p *pending) bool { return slices.Contains(a.members, p) }
 
-// record makes what is known about the attempt durable with every member.
-func (a *attempt) record() error {
-	var failed []error
-	for _, p := range a.members {
+// record makes what is known about the attempt durable with every member. The
+// members are told at the same time, so that they share the wait for a disk.
+func (a *attempt) record(atOnce int) error {
+	failed := make([]error, len(a.members))
+	each(atOnce, len(a.members), func(i int) {
+		p := a.members[i]
 		if err := p.sub.Record(a.rec); err != nil {
-			failed = append(failed, fmt.Errorf("record attempt %s of %s: %w", a.rec.Hash, p.sub.Key, err))
+			failed[i] = fmt.Errorf("record attempt %s of %s: %w", a.rec.Hash, p.sub.Key, err)
 		}
-	}
+	})
 	return errors.Join(failed...)
 }
 
@@ -131,7 +133,7 @@ func (p *pending) blame(refusal *chain.Refusal, messages int) {
 // note records what was learned. If that fails the knowledge is lost at a
 // restart, which then learns it again.
 func (g *signer) note(a *attempt) {
-	if err := a.record(); err != nil {
+	if err := a.record(g.CallsAtOnce); err != nil {
 		g.Logger.Error("cannot record what became of a transaction", "supplier", g.address, "error", err)
 	}
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// Concurrency bounds the signers that talk to the node at a time, 16 by
 	// default. The others wait for their turn.
 	Concurrency int
+	// CallsAtOnce bounds the calls of InForce and Record that are under way for
+	// a signer at a time, 16 by default.
+	CallsAtOnce int
 	// CallTimeout bounds one call to the node or to a submission's InForce, 10
 	// seconds by default.
 	CallTimeout time.Duration
@@ -86,6 +89,7 @@ func (o Options) complete() (settings, error) {
 	orDefault(&o.Life, 9*time.Minute) // a minute less than allowed, for nodes that lag
 	orDefault(&o.MaxPending, 16_384)
 	orDefault(&o.Concurrency, 16)
+	orDefault(&o.CallsAtOnce, 16)
 	orDefault(&o.CallTimeout, 10*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -119,6 +123,7 @@ func (s settings) check() error {
 	demand(s.Life > 0 && s.Life < maxLife, "life %v is not between 0 and %v", s.Life, maxLife)
 	demand(s.MaxPending > 0, "max pending is %d", s.MaxPending)
 	demand(s.Concurrency > 0, "concurrency is %d", s.Concurrency)
+	demand(s.CallsAtOnce > 0, "calls at once are %d", s.CallsAtOnce)
 	demand(s.CallTimeout > 0, "call timeout is %v", s.CallTimeout)
 	if len(wrong) > 0 {
 		return fmt.Errorf("%w: %w", ErrOptions, errors.Join(wrong...))

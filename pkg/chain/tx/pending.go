@@ -29,6 +29,8 @@ type pending struct {
 	attempts []*attempt // that can still be included, or were with effect
 	fence    int64      // height that the state must reach for "not in force" to count
 	absentAt int64      // height of the state that said so last, 0 if none did
+	inForce  bool       // the state said so
+	unknown  error      // why the state could not be asked just now
 	heldTill int64      // do not try again before this height, since it was refused
 
 	limit    int     // messages that may travel with it, itself included; 0 is any number

@@ -88,7 +88,7 @@ func newWorld(t *rapid.T) *world {
 // recorded and nothing else.
 func (w *world) restart() {
 	w.chain.tell("restart")
-	w.signer = newTestSigner(w.t, w.chain, Options{MaxMessages: 4})
+	w.signer = newTestSigner(w.t, w.chain, Options{MaxMessages: 4, CallsAtOnce: 1}) // draws are made one after the other
 	for _, m := range w.messages {
 		if m.outcome == nil {
 			m.Prior = m.ledger.all()

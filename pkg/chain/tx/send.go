@@ -151,7 +151,7 @@ func (g *signer) launch(ctx context.Context, latest *relayer.Block, each group) 
 		if err != nil {
 			return g.obstruct(each.members, err)
 		}
-		if err := a.record(); err != nil {
+		if err := a.record(g.CallsAtOnce); err != nil {
 			g.withdraw(a, err)
 			return false
 		}

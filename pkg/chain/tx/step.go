@@ -33,10 +33,11 @@ func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) 
 		}
 		return false
 	}
+	g.look(ctx, state)
 	done = true
 	var waiting []*pending
 	for _, p := range g.waiting {
-		outcome, ended := g.ending(ctx, p, state, latest.Height)
+		outcome, ended := p.ending(state, latest.Height)
 		if ended {
 			g.trace(ctx, p, latest.Height)
 			g.finish(p, outcome)
@@ -52,27 +53,40 @@ func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) 
 	return done
 }
 
-// ending says whether and how a submission has ended. state is the height of the
-// state that is asked, height that of the newest block.
-func (g *signer) ending(ctx context.Context, p *pending, state, height int64) (outcome relayer.Outcome, ended bool) {
-	if state > p.absentAt {
-		callCtx, cancel := g.bounded(ctx)
-		inForce, err := p.sub.InForce(callCtx)
-		cancel()
-		switch {
-		case err != nil:
-			p.trouble = fmt.Errorf("ask whether in force: %w", err)
-			g.silent(ctx, "chain cannot be asked whether a message is in force", err)
-			return relayer.Outcome{}, false
-		case inForce:
-			return relayer.Outcome{State: relayer.InForce, Height: state}, true
+// look asks the chain's state, which is of the given height, what is in force.
+func (g *signer) look(ctx context.Context, state int64) {
+	each(g.CallsAtOnce, len(g.waiting), func(i int) {
+		p := g.waiting[i]
+		p.unknown = nil
+		if state <= p.absentAt {
+			return
 		}
-		p.absentAt, p.trouble = state, nil
+		callCtx, cancel := g.bounded(ctx)
+		defer cancel()
+		p.inForce, p.unknown = p.sub.InForce(callCtx)
+		if p.unknown == nil && !p.inForce {
+			p.absentAt, p.trouble = state, nil
+		}
+	})
+	for _, p := range g.waiting {
+		if p.unknown != nil {
+			p.trouble = fmt.Errorf("ask whether in force: %w", p.unknown)
+			g.silent(ctx, "chain cannot be asked whether a message is in force", p.unknown)
+		}
 	}
-	if p.fatal != nil && len(p.attempts) == 0 {
+}
+
+// ending says, from what look has learned, whether and how a submission has ended.
+// state is the height of the state that was asked, height that of the newest block.
+func (p *pending) ending(state, height int64) (outcome relayer.Outcome, ended bool) {
+	switch {
+	case p.unknown != nil:
+		return relayer.Outcome{}, false
+	case p.inForce:
+		return relayer.Outcome{State: relayer.InForce, Height: state}, true
+	case p.fatal != nil && len(p.attempts) == 0:
 		return relayer.Outcome{State: relayer.Failed, Height: state, Err: fmt.Errorf("%s: %w", p.sub.Key, p.fatal)}, true
-	}
-	if p.overdue(height) {
+	case p.overdue(height):
 		return p.lost(height), true
 	}
 	return relayer.Outcome{}, false
@@ -128,7 +142,7 @@ func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block)
 // again sends the same bytes again.
 func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool) {
 	if a.unrecorded {
-		if err := a.record(); err != nil {
+		if err := a.record(g.CallsAtOnce); err != nil {
 			return g.obstruct(a.members, err)
 		}
 		a.unrecorded = false

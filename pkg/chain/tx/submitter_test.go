@@ -67,7 +67,7 @@ func produce(t testing.TB, c *fakeChain, every time.Duration) (stop func()) {
 
 func TestSubmitter_SubmissionsOfAMomentShareATransaction(t *testing.T) {
 	c := newFakeChain()
-	s := newTestSubmitter(t, c, Options{Linger: 50 * time.Millisecond})
+	s := newTestSubmitter(t, c, Options{Linger: time.Second})
 	var outs []<-chan relayer.Outcome
 	for i := range 30 {
 		sub, _ := c.submission(i, 1000)
