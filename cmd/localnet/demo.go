@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 	"github.com/spf13/cobra"
 
 	"github.com/seed52205347/relayminer/cmd/relayminer/cli"
@@ -109,7 +110,11 @@ func (o *demoOptions) demonstrate(ctx context.Context, network *localnet.Network
 	if err := miner.Start(ctx); err != nil {
 		return nil, err
 	}
-	t := newTally(progress, o.relays)
+	lifetime, err := sessionLifetime(ctx, network)
+	if err != nil {
+		return nil, err
+	}
+	t := newTally(progress, o.relays, lifetime)
 	if err := followed(ctx, network, t, func(ctx context.Context) error {
 		return o.sendRelays(ctx, network, t)
 	}); err != nil {
@@ -120,6 +125,21 @@ func (o *demoOptions) demonstrate(ctx context.Context, network *localnet.Network
 		return nil, err
 	}
 	return t.result(records, time.Since(began)), nil
+}
+
+// sessionLifetime returns the number of blocks after a session's end within which
+// its claim is settled or expires.
+func sessionLifetime(ctx context.Context, network *localnet.Network) (_ int64, err error) {
+	conn, err := network.Dial()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	params, err := sharedtypes.NewQueryClient(conn).Params(ctx, &sharedtypes.QueryParamsRequest{})
+	if err != nil {
+		return 0, fmt.Errorf("shared params: %w", err)
+	}
+	return sharedtypes.GetSessionEndToProofWindowCloseBlocks(&params.Params) + 1, nil
 }
 
 // followed runs send while the tally follows the chain, and then until all that

@@ -40,6 +40,7 @@ type claimTally struct {
 type tally struct {
 	progress io.Writer
 	want     int
+	lifetime int64 // blocks after which a session that ended has an outcome
 
 	mu       sync.Mutex
 	requests int
@@ -50,8 +51,8 @@ type tally struct {
 	shown    string
 }
 
-func newTally(progress io.Writer, want int) *tally {
-	return &tally{progress: progress, want: want, claims: make(map[claimID]*claimTally)}
+func newTally(progress io.Writer, want int, lifetime int64) *tally {
+	return &tally{progress: progress, want: want, lifetime: lifetime, claims: make(map[claimID]*claimTally)}
 }
 
 func (t *tally) sent(n int) {
@@ -111,8 +112,8 @@ func (t *tally) add(events []localnet.Event, height int64) (over bool) {
 	if !t.done {
 		return false
 	}
-	for _, claim := range t.claims {
-		if !claim.settled && !claim.expired && claim.served > 0 {
+	for id, claim := range t.claims {
+		if !claim.settled && !claim.expired && claim.served > 0 && height <= id.sessionEnd+t.lifetime {
 			return false
 		}
 	}

@@ -183,7 +183,7 @@ func TestDial_SaysThatNobodyAnswers(t *testing.T) {
 	home := shortDir(t)
 	_, err := Dial(t.Context(), home)
 	mustBe(t, err, ErrNoServer)
-	leaveStale(t, home)
+	leaveStale(t, SocketPath(home))
 	_, err = Dial(t.Context(), home)
 	mustBe(t, err, ErrNoServer)
 	_, err = Dial(t.Context(), strings.Repeat("x", 200))

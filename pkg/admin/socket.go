@@ -22,13 +22,8 @@ func SocketPath(home string) string { return filepath.Join(home, socketName) }
 // wants a zero byte after it.
 const maxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// A socket is made in a directory of its own, so that nobody can find it before
-// it has its mode. That path is a little longer than the socket's own.
-const (
-	nursery     = ".admin"
-	newborn     = "s"
-	nurseryPath = "/" + nursery + "4294967295/" + newborn // with the longest number (os.MkdirTemp)
-)
+// newborn is the name of a socket in the directory in which it is made.
+const newborn = "s"
 
 // answerTime is how long the other side of a socket has to accept.
 const answerTime = 2 * time.Second
@@ -42,14 +37,14 @@ type socket struct {
 
 // listen makes the socket of a home, which is created if there is none. A socket
 // that nobody answers at is replaced. It fails with ErrPathTooLong or ErrInUse.
-func listen(home string) (_ *socket, err error) {
-	home, err = filepath.Abs(home)
+func listen(home string) (*socket, error) {
+	home, err := filepath.Abs(home)
 	if err != nil {
 		return nil, err
 	}
 	path := SocketPath(home)
-	if longest := maxPath - len(nurseryPath); len(home) > longest {
-		return nil, fmt.Errorf("%w: %s: its directory may have %d bytes and has %d", ErrPathTooLong, path, longest, len(home))
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("%w: %s: it may have %d bytes and has %d", ErrPathTooLong, path, maxPath, len(path))
 	}
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, fmt.Errorf("create home: %w", err)
@@ -57,12 +52,42 @@ func listen(home string) (_ *socket, err error) {
 	if err := checkFree(path); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(home, nursery) // mode 0700
+	dir, err := makeNursery(home)
 	if err != nil {
 		return nil, fmt.Errorf("create admin socket: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return bind(filepath.Join(dir, newborn), path)
+	s, err := bind(filepath.Join(dir, newborn), path)
+	removeErr := os.Remove(dir) // it is empty again
+	if err == nil && removeErr != nil {
+		err = errors.Join(s.Close(), s.remove())
+	}
+	if err = errors.Join(err, removeErr); err != nil {
+		return nil, fmt.Errorf("create admin socket: %w", err)
+	}
+	return s, nil
+}
+
+// makeNursery makes a directory for this process alone, in which a socket can be
+// made so that nobody finds it before it has its mode. Its name is short: the
+// socket's path must not become longer by it.
+func makeNursery(home string) (string, error) {
+	dir := filepath.Join(home, fmt.Sprintf(".%x", os.Getpid()))
+	err := os.Mkdir(dir, 0o700)
+	if !errors.Is(err, fs.ErrExist) {
+		return dir, err
+	}
+	// A process that had this id was killed at this point. If the directory is
+	// anything else, it is not empty and stays.
+	left := filepath.Join(dir, newborn)
+	if info, err := os.Lstat(left); err == nil && info.Mode().Type() == fs.ModeSocket {
+		if err := os.Remove(left); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Remove(dir); err != nil {
+		return "", err
+	}
+	return dir, os.Mkdir(dir, 0o700)
 }
 
 // checkFree makes sure that a socket can be put at path without harm.
@@ -91,7 +116,7 @@ func checkFree(path string) error {
 func bind(at, path string) (*socket, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "unix", at)
 	if err != nil {
-		return nil, fmt.Errorf("listen on admin socket: %w", err)
+		return nil, err
 	}
 	if unix, ok := listener.(*net.UnixListener); ok {
 		unix.SetUnlinkOnClose(false) // it is not going to be at that path
@@ -105,7 +130,7 @@ func bind(at, path string) (*socket, error) {
 		file, err = os.Lstat(path)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("admin socket: %w", err), listener.Close())
+		return nil, errors.Join(err, listener.Close(), os.RemoveAll(at))
 	}
 	return &socket{Listener: listener, path: path, file: file}, nil
 }

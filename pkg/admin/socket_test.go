@@ -13,9 +13,9 @@ import (
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // leaveStale leaves the socket of a process that was killed.
-func leaveStale(t *testing.T, home string) {
+func leaveStale(t *testing.T, path string) {
 	t.Helper()
-	listener, err := net.Listen("unix", SocketPath(home))
+	listener, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestStart_MakesAPrivateSocketInAHomeThatNeedNotExist(t *testing.T) {
 
 func TestStart_ReplacesTheSocketOfADeadProcess(t *testing.T) {
 	home := shortDir(t)
-	leaveStale(t, home)
+	leaveStale(t, SocketPath(home))
 	server, err := Start(home, home, inspected(t), discard())
 	if err != nil {
 		t.Fatal(err)
@@ -105,8 +105,7 @@ func TestStart_LeavesOtherFilesAlone(t *testing.T) {
 
 func TestStart_KnowsTheLongestPath(t *testing.T) {
 	base := shortDir(t)
-	longest := maxPath - len(nurseryPath)
-	home := filepath.Join(base, strings.Repeat("x", longest-len(base)-1))
+	home := filepath.Join(base, strings.Repeat("x", maxPath-len(SocketPath(base))-1))
 	server, err := Start(home, home, inspected(t), discard())
 	if err != nil {
 		t.Fatalf("home of %d bytes: %v", len(home), err)
@@ -150,6 +149,36 @@ func TestStop_LeavesTheSocketOfASuccessorAlone(t *testing.T) {
 		client.Close()
 	}
 	if err := second.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStart_ClearsUpAfterAProcessThatWasKilledAtIt(t *testing.T) {
+	home := shortDir(t)
+	nursery, err := makeNursery(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaveStale(t, filepath.Join(nursery, newborn))
+	server, err := Start(home, home, inspected(t), discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// A directory of somebody else's that happens to have the name is left alone.
+	if err := os.Mkdir(nursery, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mine := filepath.Join(nursery, "mine")
+	if err := os.WriteFile(mine, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(home, home, inspected(t), discard()); err == nil {
+		t.Error("it started")
+	}
+	if _, err := os.Stat(mine); err != nil {
 		t.Error(err)
 	}
 }

@@ -204,7 +204,9 @@ func TestImport_RefusesAForgedFile(t *testing.T) {
 		change(&leaf)
 		return leaf
 	}
+	open := encoded(func(r *Record) { r.State, r.Root, r.Relays, r.ComputeUnits = StateOpen, "", 0, 0 })
 	for name, file := range map[string][]byte{
+		"open, misplaced":   forge(t, open, leaves[0], changed(func(l *store.Leaf) { l.Path[31]++ })),
 		"no record":         forge(t, nil, leaves...),
 		"newer record":      forge(t, encoded(func(r *Record) { r.Version = 99 }), leaves...),
 		"unknown state":     forge(t, encoded(func(r *Record) { r.State = "lost" }), leaves...),
@@ -228,8 +230,10 @@ func TestImport_RefusesAForgedFile(t *testing.T) {
 			t.Errorf("%s: something was written", name)
 		}
 	}
-	if _, _, err := doImport(openStore(t), forge(t, same, leaves...)); err != nil {
-		t.Errorf("the same in order: %v", err)
+	for _, record := range [][]byte{same, open} {
+		if _, _, err := doImport(openStore(t), forge(t, record, leaves...)); err != nil {
+			t.Errorf("the same in order: %v", err)
+		}
 	}
 }
 

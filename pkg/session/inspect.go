@@ -50,9 +50,9 @@ func (n Name) String() string {
 }
 
 // Inspector shows, verifies, moves and drops the sessions in a store, whether or
-// not a sessions manager works on them. What it reads it reads in parts, so that
-// the store of a running relay miner is not kept from recovering. Its methods may
-// be called concurrently.
+// not a sessions manager works on them. It never waits for anybody in the midst of
+// a walk, so that the store of a running relay miner is not kept from recovering.
+// Its methods may be called concurrently.
 type Inspector struct {
 	store    *store.Store
 	live     live // nil at rest

@@ -51,7 +51,7 @@ type Report struct {
 	Recorded string `json:"recorded_root,omitempty"`
 	Computed string `json:"computed_root,omitempty"`
 	Deep     bool   `json:"deep"` // signatures were verified too
-	// Faults are what is wrong, at most 100 of them.
+	// Faults are what is wrong with the session, and with 100 of its leaves.
 	Faults []Fault `json:"faults,omitempty"`
 	// MoreFaults is the number of those that are not in Faults.
 	MoreFaults int `json:"more_faults,omitempty"`
@@ -66,7 +66,7 @@ type Fault struct {
 	Problem string `json:"problem"`
 }
 
-// maxFaults bounds the faults of one report.
+// maxFaults bounds the faults of leaves in one report.
 const maxFaults = 100
 
 // progressEvery is the time between two reports of progress.
@@ -283,7 +283,7 @@ func (f *faults) add(leaf string, err error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.report.Faults) == maxFaults {
+	if leaf != "" && len(f.report.Faults) >= maxFaults {
 		f.report.MoreFaults++
 		return
 	}

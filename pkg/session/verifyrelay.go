@@ -13,6 +13,7 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/ring"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 	"github.com/seed52205347/relayminer/pkg/session/trie"
@@ -65,7 +66,13 @@ func (c *relayChecks) weight(leaf store.Leaf) error {
 
 // relay checks that the relay of a leaf is complete, of this session and signed
 // by both sides.
-func (c *relayChecks) relay(leaf store.Leaf) error {
+func (c *relayChecks) relay(leaf store.Leaf) (err error) {
+	// Whatever the bytes do to a decoder, a relay miner that is running goes on.
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("cannot be verified: %w", async.NewPanicError(cause))
+		}
+	}()
 	relay := &servicetypes.Relay{}
 	if err := relay.Unmarshal(leaf.Relay); err != nil {
 		return fmt.Errorf("is not a relay: %w", err)

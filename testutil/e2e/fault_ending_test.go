@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
@@ -53,20 +56,14 @@ func (tr *trial) judge() {
 	}
 	last := sharedtypes.GetProofWindowCloseHeight(params, tr.ledger.lastEnd()) + 1
 	tr.at(last)
-	// The first session ends before its claim window.
-	events, err := tr.w.net.Events(tr.ctx, tr.claimOpen-1, last)
+	told, err := tr.chronicle.upTo(tr.ctx, last)
 	if err != nil {
 		tr.t.Fatal(err)
 	}
-	told := histories(events)
 	tr.ledger.mu.Lock()
 	for ref, served := range tr.ledger.sessions {
-		h := told[ref]
-		if h == nil {
-			h = &history{}
-		}
-		for _, fault := range h.faults(tr.end, served) {
-			tr.t.Errorf("%s: %s", ref, fault)
+		if faults := told[ref].faults(tr.end, served); len(faults) > 0 {
+			tr.t.Errorf("%s: %s", ref, strings.Join(faults, "; "))
 		}
 	}
 	sessions := len(tr.ledger.sessions)
@@ -74,52 +71,77 @@ func (tr *trial) judge() {
 	tr.awaitRecords(sessions, last+recordPatience)
 }
 
-// histories reads what was said of each session.
-func histories(events []localnet.Event) map[sessionRef]*history {
-	all := make(map[sessionRef]*history)
-	of := func(ref sessionRef) *history {
-		if all[ref] == nil {
-			all[ref] = &history{}
+// chronicle is what a chain has said of all sessions. Reading a block with many
+// settlements takes a while, so each is read once for all trials.
+type chronicle struct {
+	net *localnet.Network
+
+	mu   sync.Mutex
+	read int64 // height of the last block that was read
+	told map[sessionRef]history
+}
+
+func newChronicle(net *localnet.Network) *chronicle {
+	return &chronicle{net: net, told: make(map[sessionRef]history)}
+}
+
+// upTo returns what was said up to a height, or a little later.
+func (c *chronicle) upTo(ctx context.Context, height int64) (map[sessionRef]history, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.read < height {
+		events, err := c.net.Events(ctx, c.read+1, c.read+1)
+		if err != nil {
+			return nil, err
 		}
-		return all[ref]
+		for _, event := range events {
+			c.add(event)
+		}
+		c.read++
 	}
-	for _, event := range events {
-		if e, ok := event.Msg.(*tokenomicstypes.EventApplicationOverserviced); ok {
-			of(sessionRef{e.ApplicationAddr, e.ServiceId, e.SupplierOperatorAddr, e.SessionEndBlockHeight}).capped++
-			continue
-		}
-		about, ok := event.Msg.(claimEvent)
-		if !ok {
-			continue
-		}
-		h := of(sessionRef{about.GetApplicationAddress(), about.GetServiceId(),
-			about.GetSupplierOperatorAddress(), about.GetSessionEndBlockHeight()})
-		switch e := event.Msg.(type) {
-		case *prooftypes.EventClaimCreated:
-			h.created++
-		case *prooftypes.EventClaimUpdated:
-			h.updated++
-		case *prooftypes.EventProofSubmitted:
-			h.proofs++
-		case *prooftypes.EventProofUpdated:
-			h.reproofs++
-		case *prooftypes.EventProofValidityChecked:
-			h.judged = append(h.judged, e.FailureReason)
-		case *tokenomicstypes.EventClaimSettled:
-			h.settled = append(h.settled, e.NumRelays)
-		case *tokenomicstypes.EventClaimExpired:
-			h.expired++
-		case *tokenomicstypes.EventClaimDiscarded:
-			h.discarded++
-		case *tokenomicstypes.EventSupplierSlashed:
-			h.slashed++
-		}
+	return maps.Clone(c.told), nil
+}
+
+func (c *chronicle) add(event localnet.Event) {
+	if e, ok := event.Msg.(*tokenomicstypes.EventApplicationOverserviced); ok {
+		ref := sessionRef{e.ApplicationAddr, e.ServiceId, e.SupplierOperatorAddr, e.SessionEndBlockHeight}
+		h := c.told[ref]
+		h.capped++
+		c.told[ref] = h
+		return
 	}
-	return all
+	about, ok := event.Msg.(claimEvent)
+	if !ok {
+		return
+	}
+	ref := sessionRef{about.GetApplicationAddress(), about.GetServiceId(),
+		about.GetSupplierOperatorAddress(), about.GetSessionEndBlockHeight()}
+	h := c.told[ref]
+	switch e := event.Msg.(type) {
+	case *prooftypes.EventClaimCreated:
+		h.created++
+	case *prooftypes.EventClaimUpdated:
+		h.updated++
+	case *prooftypes.EventProofSubmitted:
+		h.proofs++
+	case *prooftypes.EventProofUpdated:
+		h.reproofs++
+	case *prooftypes.EventProofValidityChecked:
+		h.judged = append(slices.Clone(h.judged), e.FailureReason)
+	case *tokenomicstypes.EventClaimSettled:
+		h.settled = append(slices.Clone(h.settled), e.NumRelays)
+	case *tokenomicstypes.EventClaimExpired:
+		h.expired++
+	case *tokenomicstypes.EventClaimDiscarded:
+		h.discarded++
+	case *tokenomicstypes.EventSupplierSlashed:
+		h.slashed++
+	}
+	c.told[ref] = h
 }
 
 // faults returns what is not as it is to end.
-func (h *history) faults(end ending, served served) (faults []string) {
+func (h history) faults(end ending, served served) (faults []string) {
 	demand := func(ok bool, format string, args ...any) {
 		if !ok {
 			faults = append(faults, fmt.Sprintf(format, args...))

@@ -60,8 +60,16 @@ func queryScenarios() []scenario {
 		}},
 		{name: "parameters-unavailable", trouble: failing(3, faultnode.Fail,
 			"pocket.shared.Query/*", "pocket.proof.Query/Params", "pocket.service.Query/*")},
-		{name: "block-queries-failing", trouble: failing(3, faultnode.Fail,
-			"header", "block", "blockchain", "abci_info", "status")},
+		{name: "block-queries-failing", trouble: func(tr *trial) {
+			// Without events, so that blocks must be asked for.
+			tr.inWindows(4, func() func() {
+				tr.node.CutWebSockets()
+				failing := tr.rule(faultnode.Rule{
+					Methods: []string{"header", "block", "blockchain", "abci_info", "status", "subscribe"}, Fault: faultnode.Fail(),
+				})
+				return failing.Remove
+			})
+		}},
 		{name: "block-results-failing-at-settlement", trouble: func(tr *trial) {
 			tr.at(tr.proofClose - 2)
 			failing := tr.rule(faultnode.Rule{Methods: []string{"block_results"}, Fault: faultnode.Fail()})
@@ -70,8 +78,10 @@ func queryScenarios() []scenario {
 		}},
 		{name: "transactions-not-indexed", apps: 2, always: from(func(*trial) faultnode.Fault {
 			return faultnode.RejectRPC(internalError, "Internal error", "transaction indexing is disabled")
-		}, "tx")},
-		{name: "transaction-lookup-silent", always: from(func(*trial) faultnode.Fault { return faultnode.Drop() }, "tx")},
+		}, "tx"), trouble: broadcasts(2, faultnode.Drop)},
+		{name: "transaction-lookup-silent", always: from(func(*trial) faultnode.Fault {
+			return faultnode.Drop()
+		}, "tx"), trouble: broadcasts(2, faultnode.Drop)},
 		{name: "latency-on-every-call", sessions: 2, always: from(func(*trial) faultnode.Fault {
 			return faultnode.Delay(200 * time.Millisecond)
 		}, "*")},

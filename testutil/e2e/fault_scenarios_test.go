@@ -7,18 +7,35 @@ import (
 )
 
 // Each scenario is a relay miner of its own, on a chain that they share, whose
-// node is troubled. They run at the same time: they wait most of it.
+// node is troubled. They run at the same time: they wait most of it. So that not
+// all of them are settled in one block, whose results are then too much to read
+// for as many relay miners, they have their sessions in turn.
 func TestFaults_ClaimsAndProofsLandOnceAllTheSame(t *testing.T) {
 	t.Parallel()
+	const turns = 3
 	scenarios := slices.Concat(
 		broadcastScenarios(), refusalScenarios(), simulationScenarios(),
 		streamScenarios(), queryScenarios(), outageScenarios(), hopelessScenarios(),
 	)
 	w := newFaultWorld(t, scenarios)
-	var running sync.WaitGroup
+	told := newChronicle(w.net)
+	var running, starting sync.WaitGroup
+	starting.Add(len(scenarios))
+	first := sync.OnceValue(func() int64 { // session whose trials are first, counted from 0
+		starting.Wait()
+		return w.net.Height()/faultSession + 1
+	})
 	for i, s := range scenarios {
 		running.Go(func() {
-			t.Run(s.name, func(t *testing.T) { newTrial(t, w, i, s).run() })
+			t.Run(s.name, func(t *testing.T) {
+				started := sync.OnceFunc(starting.Done)
+				defer started() // if it fails before
+				tr := newTrial(t, w, told, i, s)
+				tr.run(func() {
+					started()
+					tr.at((first()+int64(i%turns))*faultSession + 1)
+				})
+			})
 		})
 	}
 	running.Wait()

@@ -65,6 +65,7 @@ type trial struct {
 	node      *faultnode.Proxy
 	miner     *cli.Instance
 	ledger    *ledger
+	chronicle *chronicle
 	callers   []*caller
 	suppliers []localnet.Supplier
 	service   int
@@ -104,9 +105,9 @@ func newFaultWorld(t *testing.T, scenarios []scenario) *world {
 }
 
 // newTrial prepares the trial of a scenario with the i-th service of the chain.
-func newTrial(t *testing.T, w *world, i int, s scenario) *trial {
+func newTrial(t *testing.T, w *world, told *chronicle, i int, s scenario) *trial {
 	t.Helper()
-	tr := &trial{scenario: s, t: t, ctx: w.ctx, w: w, ledger: newLedger(), service: i}
+	tr := &trial{scenario: s, t: t, ctx: w.ctx, w: w, chronicle: told, ledger: newLedger(), service: i}
 	services := len(w.net.Services)
 	for n := range max(s.apps, 1) {
 		tr.callers = append(tr.callers, w.newCaller(t, w.net.Applications[i+n*services], tr.ledger))
@@ -195,13 +196,14 @@ func (tr *trial) startMiner() {
 	}
 }
 
-// run goes through the scenario.
-func (tr *trial) run() {
-	tr.t.Helper()
+// run goes through the scenario. together is called when the relay miner serves,
+// and returns when it is the trial's turn to go on.
+func (tr *trial) run(together func()) {
 	if tr.always != nil {
 		tr.always(tr)
 	}
 	tr.startMiner()
+	together()
 	for n := range max(tr.sessions, 1) {
 		session := tr.serve()
 		if n == 0 {
@@ -222,41 +224,64 @@ func (tr *trial) run() {
 	}
 }
 
-// serve has relays answered in the next session that is at its beginning, for each
+// serve has relays answered in a session from its beginning on, for each
 // application by each supplier.
-func (tr *trial) serve() *sessiontypes.Session {
+func (tr *trial) serve() (first *sessiontypes.Session) {
 	tr.t.Helper()
-	var first *sessiontypes.Session
 	var sending sync.WaitGroup
 	for _, c := range tr.callers {
-		session := c.fresh(tr.ctx, tr.t)
+		session := c.following(tr.ctx, tr.t, first)
 		if first == nil {
 			first = session
 		}
 		for _, supplier := range tr.suppliers {
 			sending.Go(func() {
 				for range relaysPerSession {
-					// The ledger knows what was answered, which is what counts.
-					if err := c.send(tr.ctx, session, supplier.OperatorAddress); err != nil && tr.always == nil {
-						tr.t.Errorf("relay: %v", err)
-					}
+					tr.send(c, session, supplier.OperatorAddress)
 				}
 			})
 		}
 	}
 	sending.Wait()
-	tr.ledger.mu.Lock()
-	defer tr.ledger.mu.Unlock()
-	for ref, served := range tr.ledger.sessions {
-		if served.answered == 0 {
-			tr.t.Fatalf("%s: no relay was answered", ref)
-		}
-	}
-	// The next call is for the next session.
-	for _, c := range tr.callers {
-		c.session = nil
+	if tr.t.Failed() {
+		tr.t.FailNow()
 	}
 	return first
+}
+
+// following returns the application's session that is at its beginning, or that
+// with the same heights as another application's.
+func (c *caller) following(ctx context.Context, t *testing.T, other *sessiontypes.Session) *sessiontypes.Session {
+	t.Helper()
+	if other == nil {
+		return c.fresh(ctx, t)
+	}
+	session, err := c.w.queries.Session(ctx, c.app.Address, c.app.ServiceID, other.Header.SessionStartBlockHeight)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return session
+}
+
+// send has a relay answered. Under a trouble that is there always it may need
+// several tries: the relay miner learns later than the client that there is a new
+// session, and what it asks its node for may fail.
+func (tr *trial) send(c *caller, session *sessiontypes.Session, supplier string) {
+	for {
+		height := tr.w.net.Height()
+		err := c.send(tr.ctx, session, supplier)
+		switch {
+		case err == nil:
+			return
+		case tr.always == nil, height >= session.Header.SessionEndBlockHeight:
+			tr.t.Errorf("relay at height %d: %v", height, err)
+			return
+		}
+		if err := tr.w.net.WaitForHeight(tr.ctx, height+1); err != nil {
+			tr.t.Error(err)
+			return
+		}
+	}
 }
 
 func (tr *trial) learnWindows(session *sessiontypes.Session) {

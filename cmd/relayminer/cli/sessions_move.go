@@ -51,6 +51,9 @@ func export(cmd *cobra.Command, sessions admin.Sessions, name session.Name, out 
 	name = session.Name{ID: record.SessionID, Supplier: record.Supplier}
 	if out == "" {
 		out = record.SessionID + "-" + record.Supplier + ".session"
+		if filepath.Base(out) != out { // ids of the chain are hex, but a record can come from anywhere
+			return fmt.Errorf("--out is not set, and %q is not the name of a file", out)
+		}
 	}
 	size, err := writeFile(ctx, out, func(w io.Writer) error { return sessions.Export(ctx, name, w) })
 	if err != nil {

@@ -41,8 +41,8 @@
 //
 //	fault                         Durability Reply       Durability Interval
 //	process killed at any instant all acknowledged       all acknowledged
-//	power lost, torn write        all acknowledged       leaves older than Interval;
-//	                                                     all records
+//	power lost, torn write        all acknowledged       all records, and all leaves but
+//	                                                     those of the last Interval
 //	write or sync fails (EIO)     all acknowledged       as for lost power
 //	disk full                     all acknowledged       as for lost power
 //	bits flip in a table file     detected when read: CorruptionError names the
@@ -76,10 +76,11 @@
 //   - leaves not acknowledged are reported as failed with ErrUnavailable, as is
 //     every Append until the store has recovered;
 //   - what is stored stays readable while the disk is probed, with a backoff;
-//   - when a probe succeeds and there is space, the frozen pebble is closed and the store is opened
-//     again: the log is replayed, and what was replayed is written and synced
-//     anew, because a sync that failed says nothing about which pages are on
-//     the disk. Reads fail with ErrUnavailable during that time.
+//   - when a probe succeeds and there is space, the frozen pebble is closed and
+//     the store is opened again: the log is replayed, and what was replayed is
+//     written and synced anew, because a sync that failed says nothing about
+//     which pages are on the disk. Reads fail with ErrUnavailable during that
+//     time.
 //
 // A table file that can not be written is no such failure: its content is still
 // in the log, and pebble tries again. Intake stops until it succeeds, and

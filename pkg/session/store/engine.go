@@ -116,6 +116,8 @@ func pebbleOptions(o *Options, guard *guard) *pebble.Options {
 		// up in level 0. That makes reads of these keys slower. It must not
 		// stop the writes of all others.
 		L0StopWritesThreshold: 1000,
+		// A deletion is of use only when it has left the memory table.
+		FlushDelayDeleteRange: o.ReclaimDelay,
 		// Files to be deleted are few and large; space matters more than the
 		// latency that deleting them costs.
 		TargetByteDeletionRate: 0,

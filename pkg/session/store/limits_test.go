@@ -25,6 +25,9 @@ func TestMemory_StaysBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes a hundred MiB")
 	}
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own")
+	}
 	out, err := child(t, "memory", t.TempDir(), relays).Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -5,7 +5,6 @@ import "sync/atomic"
 // counters are what Metrics reports of the store's own work.
 type counters struct {
 	commits, leaves, bytes, recoveries atomic.Uint64
-	lowSpace                           atomic.Bool
 }
 
 // Metrics are numbers for the operator.

@@ -39,8 +39,8 @@ const (
 
 // queue holds what waits for the committer. It is bounded by the number and the
 // bytes of the leaves that are not acknowledged; a leaf beyond either bound is
-// refused with ErrBusy, unless it is the only one. Other ops are not bounded here: each has a caller that
-// waits for it.
+// refused with ErrBusy, unless it is the only one. Other ops are not bounded
+// here: each has a caller that waits for it.
 type queue struct {
 	maxLen, maxBytes int
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -156,6 +157,34 @@ func TestRecover_DoesNotStartOver(t *testing.T) {
 	if _, err := s.Count(session(1)); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("count: %v", err)
 	}
+}
+
+// Opening the store again takes space; until there is some, what is stored is
+// readable.
+func TestRecover_WaitsForSpace(t *testing.T) {
+	fault := newSwitchable(syscall.ENOSPC, "write log")
+	mem := vfs.NewMem()
+	mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 10 * mib, TotalBytes: 1 << 40})
+	opts := faultOptions(&faults{mem, fault.fail})
+	opts.MinFreeBytes = 1
+	s := open(t, "store", opts)
+	mustPut(t, s, session(1), leaf(1, 10))
+	mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 10, TotalBytes: 1 << 40})
+	fault.on.Store(true)
+	if err := put(t, s, session(1), leaf(2, 10)); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("append: %v", err)
+	}
+	fault.on.Store(false)
+	eventually(t, "it waits for space", func() bool {
+		err := s.AcceptingErr()
+		return errors.Is(err, ErrUnavailable) && strings.Contains(err.Error(), "10 bytes are free")
+	})
+	if n, err := s.Count(session(1)); n < 1 || err != nil {
+		t.Fatalf("%d leaves, %v", n, err)
+	}
+	mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 10 * mib, TotalBytes: 1 << 40})
+	eventually(t, "the store recovers", func() bool { return s.AcceptingErr() == nil })
+	mustPut(t, s, session(1), leaf(2, 10))
 }
 
 // A store that can not recover can be closed, and says what it could not do.

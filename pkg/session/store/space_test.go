@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -66,24 +68,65 @@ func tableBytes(t testing.TB, dir string) (sum int64) {
 	return sum
 }
 
-func TestReclaimer_MergesAndStaysBounded(t *testing.T) {
+func TestReclaimer_StaysBounded(t *testing.T) {
 	r := newReclaimer()
-	for _, s := range []string{"ef", "ab", "bc", "gh", "hi"} {
-		r.add(span{[]byte(s[:1]), []byte(s[1:])})
-	}
-	var got []string
-	for _, s := range r.take() {
-		got = append(got, string(s.lower)+string(s.upper))
-	}
-	if want := []string{"ac", "ef", "gi"}; !slices.Equal(got, want) {
-		t.Fatalf("got %v, want %v", got, want)
-	}
 	for i := range maxSpans + 1 {
 		lower := session(i).key(spaceLeaf)
 		r.add(span{lower, successor(lower)})
 	}
-	if got := len(r.take()); got > maxSpans {
-		t.Fatalf("%d spans wait", got)
+	spans := r.take()
+	if len(spans) > maxSpans {
+		t.Fatalf("%d spans wait", len(spans))
+	}
+	all := hull(spans)
+	for i := range maxSpans + 1 {
+		key := session(i).key(spaceLeaf)
+		if bytes.Compare(key, all.lower) < 0 || bytes.Compare(key, all.upper) >= 0 {
+			t.Fatalf("session %d is forgotten", i)
+		}
+	}
+}
+
+// Letters stand for keys; each takes the space of its place in sizes, in MiB.
+func TestPlan_CompactsWhatIsWorthIt(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		sizes [10]uint64 // of the keys a to j
+		spans string
+		want  string
+	}{
+		{"nothing", [10]uint64{}, "", ""},
+		{"one", [10]uint64{0, 2}, "bc", "bc"},
+		{"too small", [10]uint64{}, "bc", ""},
+		{"in any order, touching", [10]uint64{1, 1, 1}, "bc ab cd", "ad"},
+		{"overlapping", [10]uint64{1, 1, 1}, "ac bd", "ad"},
+		{"small ones together", [10]uint64{1, 16, 1}, "ab cd", "ad"},
+		{"much between them", [10]uint64{2, 17, 2}, "ab cd", "ab cd"},
+		{"more deleted than between them", [10]uint64{20, 18, 1}, "ab cd", "ad"},
+		{"some too small", [10]uint64{0, 17, 2, 17, 0}, "ab cd ef", "cd"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var spans []span
+			for _, s := range strings.Fields(c.spans) {
+				spans = append(spans, span{[]byte(s[:1]), []byte(s[1:])})
+			}
+			planned, err := plan(spans, func(s span) (sum uint64, err error) {
+				for i := s.lower[0]; i < s.upper[0]; i++ {
+					sum += c.sizes[i-'a'] * mib
+				}
+				return sum, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range planned {
+				got = append(got, string(s.lower)+string(s.upper))
+			}
+			if !slices.Equal(got, strings.Fields(c.want)) {
+				t.Fatalf("got %v, want %s", got, c.want)
+			}
+		})
 	}
 }
 

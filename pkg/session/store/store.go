@@ -21,6 +21,7 @@ type Store struct {
 	queue      *queue
 	reclaim    *reclaimer
 	stats      counters
+	space      spaceWatch
 
 	frozen chan struct{} // has a token when the engine's health changed; never closed
 	dirty  chan struct{} // has a token when the log needs a sync; never closed
