@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
+	"github.com/cosmos/cosmos-sdk/types/bech32"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 
 	"github.com/seed52205347/relayminer/pkg/session/store"
@@ -193,6 +194,38 @@ func TestVerify_NamesTheLeafThatIsWrong(t *testing.T) {
 				t.Errorf("%q is not found: %+v", c.problem, report.Faults)
 			}
 		})
+	}
+}
+
+// A supplier is known by its address: only a signature of its own key yields a key.
+func TestRecoverKey_FindsTheSuppliersKeyAndNoOther(t *testing.T) {
+	for n := range 20 { // both of the candidates that occur are met
+		digest := sha256.Sum256([]byte{byte(n)})
+		supplier, other := secp256k1.GenPrivKey(), secp256k1.GenPrivKey()
+		address, err := bech32.ConvertAndEncode("pokt", supplier.PubKey().Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		signature, err := supplier.Sign(digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := recoverKey(digest, signature, address)
+		if err != nil || !key.Equals(supplier.PubKey()) {
+			t.Errorf("signed by the supplier: key %v, error %v", key, err)
+		}
+		if key, err := recoverKey(sha256.Sum256(digest[:]), signature, address); err == nil {
+			t.Errorf("for another digest: key %v", key)
+		}
+		if signature, err = other.Sign(digest[:]); err != nil {
+			t.Fatal(err)
+		}
+		if key, err := recoverKey(digest, signature, address); err == nil {
+			t.Errorf("signed by another: key %v", key)
+		}
+	}
+	if _, err := recoverKey(sha256.Sum256(nil), make([]byte, 64), "no address"); err == nil {
+		t.Error("a supplier without an address has a key")
 	}
 }
 

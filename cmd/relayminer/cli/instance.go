@@ -57,6 +57,8 @@ type Instance struct {
 	parts  *parts
 	miner  relayMiner
 	admin  *admin.Server // nil if there is no socket
+
+	endpoints []*endpoint // metrics, profiles, pings
 }
 
 // relayMiner is what relayer.NewRelayMiner returns.
@@ -96,6 +98,9 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 		return nil, err
 	}
 	if err := i.openAdmin(opts, cfg); err != nil {
+		return nil, err
+	}
+	if err := i.openEndpoints(ctx, cfg); err != nil {
 		return nil, err
 	}
 	return i, nil
@@ -209,6 +214,9 @@ func (i *Instance) Stop(ctx context.Context) error {
 // close closes what is open: whoever needs something is closed before it.
 func (i *Instance) close(ctx context.Context) error {
 	var errs []error
+	for _, e := range i.endpoints {
+		errs = append(errs, e.stop())
+	}
 	if i.admin != nil {
 		errs = append(errs, i.admin.Stop(ctx))
 	}

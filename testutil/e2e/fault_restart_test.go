@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/seed52205347/relayminer/testutil/faultnode"
+)
+
+// A node that is started again has an empty mempool: what it has taken and not
+// included is gone. It is stopped at the worst moment, when it has just said that
+// it took a transaction.
+func TestFaults_NodeRestartedWithATransactionInItsMempool(t *testing.T) {
+	t.Parallel()
+	scenarios := []scenario{
+		{name: "with-the-claim", apps: 2, trouble: func(tr *trial) { tr.restartWith(carriesClaim) }},
+		{name: "with-the-proof", apps: 2, trouble: func(tr *trial) { tr.restartWith(carriesProof) }},
+	}
+	w := newFaultWorld(t, scenarios)
+	told := newChronicle(w.net)
+	for i, s := range scenarios { // one after the other: they stop the chain
+		t.Run(s.name, func(t *testing.T) { newTrial(t, w, told, i, s).run(func() {}) })
+	}
+}
+
+// restartWith stops the node when it has taken a transaction, and starts it again
+// when the relay miner has felt it.
+func (tr *trial) restartWith(carries func(*faultnode.Call) bool) {
+	tr.t.Helper()
+	taken := make(chan struct{})
+	once := sync.OnceFunc(func() { close(taken) })
+	tr.rule(faultnode.Rule{
+		Methods: []string{broadcastMethod},
+		When:    carries,
+		Fault: faultnode.FaultFunc(func(ctx context.Context, call *faultnode.Call, next faultnode.Handler) *faultnode.Answer {
+			answer := next(ctx, call)
+			once()
+			return answer
+		}),
+	})
+	select {
+	case <-taken:
+	case <-tr.ctx.Done():
+		tr.t.Fatal("no transaction was broadcast")
+	}
+	if err := tr.w.net.StopNode(); err != nil {
+		tr.t.Fatal(err)
+	}
+	const asked = "pocket.shared.Query/Params" // whenever the chain's state is of interest
+	if err := tr.node.AwaitCalls(tr.ctx, asked, tr.node.Calls(asked)+2); err != nil {
+		tr.t.Error(err)
+	}
+	if err := tr.w.net.StartNode(); err != nil {
+		tr.t.Fatal(err)
+	}
+}
