@@ -9,9 +9,10 @@ import (
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
 
-// adopt writes records for sessions whose leaves are in the store without one,
-// as an interrupted import leaves them. Their headers are in their relays. What
-// becomes of them the chain decides, as for every other session.
+// adopt writes records for sessions whose leaves are in the store without one.
+// That does not come about by itself, since records are written first. Their
+// headers are in their relays, and what becomes of them the chain decides, as for
+// every other session.
 func (m *sessionsManager) adopt() error {
 	orphans, err := orphans(m.store)
 	if err != nil {

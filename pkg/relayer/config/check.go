@@ -134,7 +134,6 @@ func (c *Config) endpoints() []namedEndpoint {
 		{"metrics", c.Metrics},
 		{"pprof", c.Pprof},
 		{"ping", c.Ping},
-		{"admin", c.Admin},
 	}
 }
 
@@ -144,8 +143,7 @@ func (p *parser) checkEndpoints(c *Config) {
 			continue
 		}
 		p.require(e.key+".addr", "write the address to listen on, such as 127.0.0.1:9090")
-		exposed := e.key == "pprof" || e.key == "admin"
-		if exposed && e.Addr != "" && !loopback(e.Addr) {
+		if e.key == "pprof" && e.Addr != "" && !loopback(e.Addr) {
 			p.warn(e.key+".addr", "write 127.0.0.1 as its host unless that is meant",
 				"%s can be reached from other machines, without a password", e.Addr)
 		}

@@ -47,10 +47,6 @@ type Config struct {
 	// SMTStorePath (smt_store_path) is where evidence is kept, as written in
 	// the file. StorePath resolves it.
 	SMTStorePath string
-	// RecordsDir (records_dir) is where the records of finished sessions are
-	// kept, as written in the file; empty if the file does not say. RecordsPath
-	// resolves it. The official relay miner does not have this key.
-	RecordsDir string
 	// Durability (durability) says when a relay counts as stored. The official
 	// relay miner does not have this key. DurabilityReply unless set.
 	Durability Durability
@@ -85,9 +81,6 @@ type Config struct {
 	Pprof Endpoint
 	// Ping (ping) is where the health of the backends is answered.
 	Ping Endpoint
-	// Admin (admin) is where sessions can be seen live. The official relay
-	// miner does not have this key.
-	Admin Endpoint
 
 	// PocketNode (pocket_node) is how the chain is reached.
 	PocketNode PocketNode
@@ -228,16 +221,6 @@ func (c *Config) StorePath(home string) string {
 		return filepath.Join(home, ".pocket", "smt")
 	}
 	return expandHome(c.SMTStorePath, home)
-}
-
-// RecordsPath returns the directory of the records of finished sessions: the
-// subdirectory "records" of the store's unless records_dir says otherwise. The
-// argument is that of StorePath.
-func (c *Config) RecordsPath(home string) string {
-	if c.RecordsDir == "" {
-		return filepath.Join(c.StorePath(home), "records")
-	}
-	return expandHome(c.RecordsDir, home)
 }
 
 func expandHome(path, home string) string {

@@ -51,7 +51,6 @@ func TestParse_MinimalFileGetsTheOfficialDefaults(t *testing.T) {
 	equal(t, "durability", c.Durability, SyncBeforeReply)
 	equal(t, "interval", c.DurabilityInterval, 10*time.Millisecond)
 	equal(t, "metrics", c.Metrics, Endpoint{})
-	equal(t, "admin", c.Admin, Endpoint{})
 	equal(t, "warnings", c.Warnings, nil)
 	if b, ok := s.Backend(sharedtypes.RPCType_REST); !ok || b != s.DefaultBackend {
 		t.Errorf("relays without an RPC type of their own go to %v", b)
@@ -67,7 +66,6 @@ func TestParse_FullFileKeepsEveryTopLevelValue(t *testing.T) {
 	equal(t, "default timeout", c.DefaultRequestTimeout, 20*time.Second)
 	equal(t, "default size", c.DefaultMaxBodySize, 3<<19)
 	equal(t, "store", c.SMTStorePath, "~/evidence")
-	equal(t, "records", c.RecordsDir, "records")
 	equal(t, "durability", c.Durability, SyncAtIntervals)
 	equal(t, "interval", c.DurabilityInterval, 25*time.Millisecond)
 	equal(t, "disable_smt_persistence", c.DisableSMTPersistence, true)
@@ -77,9 +75,8 @@ func TestParse_FullFileKeepsEveryTopLevelValue(t *testing.T) {
 	equal(t, "mining pipeline buffer", c.MiningPipelineBufferSize, 50)
 	equal(t, "mining workers", c.MiningWorkers, 0)
 	equal(t, "metrics", c.Metrics, Endpoint{true, ":9090"})
-	equal(t, "pprof", c.Pprof, Endpoint{true, "localhost:6060"})
+	equal(t, "pprof", c.Pprof, Endpoint{true, "0.0.0.0:6060"})
 	equal(t, "ping", c.Ping, Endpoint{false, ":8081"})
-	equal(t, "admin", c.Admin, Endpoint{true, "0.0.0.0:9093"})
 	equal(t, "query RPC", c.PocketNode.QueryNodeRPCURLs,
 		[]string{"tcp://node-1:26657", "https://user:hunter2@rpc.example.com/key-hunter2"})
 	equal(t, "query gRPC", c.PocketNode.QueryNodeGRPCURLs, []string{"tcp://node-1:9090"})
@@ -155,18 +152,17 @@ func TestConfig_ServicesOfOneAddressShareAListener(t *testing.T) {
 }
 
 func TestConfig_PathsAreResolved(t *testing.T) {
-	for _, c := range []struct{ store, recordsDir, storePath, recordsPath string }{
-		{"/var/lib/miner", "", "/var/lib/miner", "/var/lib/miner/records"},
-		{"smt_stores/", "", "smt_stores", "smt_stores/records"},
-		{"~", "", "/home/op", "/home/op/records"},
-		{"~/smt", "~/records", "/home/op/smt", "/home/op/records"},
-		{"~other/smt", "/records", "~other/smt", "/records"},
-		{":memory:", "", "/home/op/.pocket/smt", "/home/op/.pocket/smt/records"},
-		{":memory_pebble:", "x", "/home/op/.pocket/smt", "x"},
+	for _, c := range []struct{ store, storePath string }{
+		{"/var/lib/miner", "/var/lib/miner"},
+		{"smt_stores/", "smt_stores"},
+		{"~", "/home/op"},
+		{"~/smt", "/home/op/smt"},
+		{"~other/smt", "~other/smt"},
+		{":memory:", "/home/op/.pocket/smt"},
+		{":memory_pebble:", "/home/op/.pocket/smt"},
 	} {
-		config := &Config{SMTStorePath: c.store, RecordsDir: c.recordsDir}
+		config := &Config{SMTStorePath: c.store}
 		equal(t, c.store, config.StorePath("/home/op"), c.storePath)
-		equal(t, c.store+" records", config.RecordsPath("/home/op"), c.recordsPath)
 	}
 }
 

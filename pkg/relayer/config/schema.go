@@ -31,12 +31,10 @@ func (p *parser) root(n *yaml.Node, c *Config) {
 
 		{"durability", p.durability(&c.Durability)},
 		{"durability_interval", p.duration(&c.DurabilityInterval)},
-		{"records_dir", p.text(&c.RecordsDir)},
-		{"admin", p.endpoint(&c.Admin)},
 	})
 }
 
-// endpoint takes over metrics, pprof, ping and admin.
+// endpoint takes over metrics, pprof and ping.
 func (p *parser) endpoint(e *Endpoint) setter {
 	return func(path string, n *yaml.Node) {
 		p.mapping(path, n, []key{
