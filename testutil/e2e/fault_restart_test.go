@@ -47,8 +47,8 @@ func (tr *trial) restartWith(carries func(*faultnode.Call) bool) {
 	if err := tr.w.net.StopNode(); err != nil {
 		tr.t.Fatal(err)
 	}
-	const asked = "pocket.shared.Query/Params" // whenever the chain's state is of interest
-	if err := tr.node.AwaitCalls(tr.ctx, asked, tr.node.Calls(asked)+2); err != nil {
+	const poll = "abci_info" // what the relay miner asks when it hears of no block
+	if err := tr.node.AwaitCalls(tr.ctx, poll, tr.node.Calls(poll)+2); err != nil {
 		tr.t.Error(err)
 	}
 	if err := tr.w.net.StartNode(); err != nil {
