@@ -2,7 +2,10 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	ctypes "github.com/cometbft/cometbft/rpc/core/types"
 )
@@ -10,6 +13,22 @@ import (
 // indexedBlocks bounds the blocks whose transactions are remembered. Each costs
 // some hundred bytes per transaction; the oldest used is dropped.
 const indexedBlocks = 64
+
+// The index is a shortcut: whoever looks for a transaction has others waiting. A
+// node whose index is silent is not asked again for a while.
+const (
+	indexPatience = 500 * time.Millisecond
+	indexQuiet    = time.Minute
+)
+
+// quiet is a time in which something is not asked. The zero value is over.
+type quiet struct {
+	until atomic.Int64 // Unix time in nanoseconds
+}
+
+func (q *quiet) begin() { q.until.Store(time.Now().Add(indexQuiet).UnixNano()) }
+
+func (q *quiet) over() bool { return time.Now().UnixNano() >= q.until.Load() }
 
 // TxResult is what became of a transaction that is in a block.
 type TxResult struct {
@@ -34,8 +53,14 @@ func (n *Node) FindTx(ctx context.Context, hash []byte, from, to int64) (result 
 	if len(hash) != len(txHash{}) {
 		return TxResult{}, false, fmt.Errorf("%w: transaction hash %X has %d bytes", ErrInvalidQuery, hash, len(hash))
 	}
-	if result, err := n.indexedTx(ctx, hash); err == nil {
-		return result, true, nil
+	if n.txIndexQuiet.over() {
+		result, err := n.indexedTx(ctx, hash)
+		if err == nil {
+			return result, true, nil
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			n.txIndexQuiet.begin()
+		}
 	}
 	// The answer of a node without the transaction and that of one without an
 	// index differ in prose only, so neither is taken for an answer.
@@ -55,6 +80,8 @@ func (n *Node) FindTx(ctx context.Context, hash []byte, from, to int64) (result 
 }
 
 func (n *Node) indexedTx(ctx context.Context, hash []byte) (TxResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, indexPatience)
+	defer cancel()
 	what := fmt.Sprintf("transaction %X", hash)
 	tx, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultTx, error) {
 		return n.query.Tx(ctx, hash, false)

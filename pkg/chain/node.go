@@ -67,6 +67,8 @@ type Node struct {
 
 	blockTxs *memo[int64, positions]
 
+	txIndexQuiet quiet // after the transaction index did not answer
+
 	base   context.Context // of queries that belong to no single caller
 	cancel context.CancelFunc
 
