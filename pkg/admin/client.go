@@ -68,6 +68,20 @@ func (c *Client) List(ctx context.Context, filter session.Filter) ([]session.Sum
 	return list, c.get(ctx, http.MethodGet, "/v1/sessions", params, &list)
 }
 
+// Transactions implements Sessions.
+func (c *Client) Transactions(ctx context.Context, filter session.TxFilter) (*session.TxList, error) {
+	params := url.Values{
+		paramSupplier: {filter.Supplier},
+		paramSession:  {filter.Session},
+		paramOpen:     {strconv.FormatBool(filter.Open)},
+	}
+	list := &session.TxList{}
+	if err := c.get(ctx, http.MethodGet, "/v1/transactions", params, list); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
 // Show implements Sessions.
 func (c *Client) Show(ctx context.Context, name session.Name) (*session.Details, error) {
 	return getSession[session.Details](ctx, c, http.MethodGet, name, "", nil)

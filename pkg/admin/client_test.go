@@ -28,6 +28,13 @@ func TestClient_AnswersAsTheInspectorDoes(t *testing.T) {
 			return s.List(t.Context(), session.Filter{States: []session.State{session.StateOpen, session.StateSettled}, Supplier: "pokt1"})
 		}},
 		{"list none", func(s Sessions) (any, error) { return s.List(t.Context(), session.Filter{Supplier: "x"}) }},
+		{"transactions", func(s Sessions) (any, error) { return s.Transactions(t.Context(), session.TxFilter{}) }},
+		{"some transactions", func(s Sessions) (any, error) {
+			return s.Transactions(t.Context(), session.TxFilter{Supplier: "pokt1", Session: "se", Open: true})
+		}},
+		{"no transactions", func(s Sessions) (any, error) {
+			return s.Transactions(t.Context(), session.TxFilter{Session: "open"})
+		}},
 		{"show", func(s Sessions) (any, error) { return s.Show(t.Context(), session.Name{ID: "sealed"}) }},
 		{"show by prefix", func(s Sessions) (any, error) {
 			return s.Show(t.Context(), session.Name{ID: "op", Supplier: "pokt1sup"})

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	"go.uber.org/goleak"
 
+	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/session"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
@@ -99,7 +101,28 @@ func inspected(t testing.TB) *session.Inspector {
 			t.Fatal(err)
 		}
 	}
+	addAttempt(t, st, store.SessionKey{Supplier: "pokt1supplier", SessionEnd: 4, SessionID: "sealed"})
 	return session.NewInspector(st)
+}
+
+// addAttempt notes in a session's record that its claim is under way.
+func addAttempt(t testing.TB, st *store.Store, key store.SessionKey) {
+	t.Helper()
+	raw, err := st.Record(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := session.DecodeRecord(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.ClaimAttempts = []relayer.TxAttempt{{Hash: "AB", FeeUpokt: 7, Messages: 1, SentHeight: 6, TimeoutHeight: 9}}
+	if raw, err = json.Marshal(record); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.PutRecord(key, raw); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fake answers what it is told to.

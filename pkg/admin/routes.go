@@ -32,6 +32,7 @@ func (s *Server) routes() http.Handler {
 		"DELETE /v1/sessions/{id}":    answer(s.drop),
 		"GET /v1/sessions/{id}/proof": answer(s.prove),
 		"GET /v1/sessions/{id}/file":  s.export,
+		"GET /v1/transactions":        answer(s.transactions),
 		"POST /v1/verifications":      s.verify,
 		"/":                           answer(unknown),
 	} {
@@ -87,6 +88,17 @@ func (s *Server) list(r *http.Request) (any, error) {
 		filter.States = append(filter.States, session.State(state))
 	}
 	return s.sessions.List(r.Context(), filter)
+}
+
+func (s *Server) transactions(r *http.Request) (any, error) {
+	query := r.URL.Query()
+	open, err := flag(query, paramOpen)
+	if err != nil {
+		return nil, err
+	}
+	return s.sessions.Transactions(r.Context(), session.TxFilter{
+		Supplier: query.Get(paramSupplier), Session: query.Get(paramSession), Open: open,
+	})
 }
 
 func (s *Server) show(r *http.Request) (any, error) { return s.sessions.Show(r.Context(), name(r)) }

@@ -13,6 +13,7 @@ import (
 type Sessions interface {
 	List(ctx context.Context, filter session.Filter) ([]session.Summary, error)
 	Show(ctx context.Context, name session.Name) (*session.Details, error)
+	Transactions(ctx context.Context, filter session.TxFilter) (*session.TxList, error)
 	Verify(ctx context.Context, what session.Verification, observe func(session.Event) error) error
 	Prove(ctx context.Context, name session.Name, path []byte) (*session.Proof, error)
 	Export(ctx context.Context, name session.Name, w io.Writer) error
@@ -42,6 +43,8 @@ const (
 	paramID       = "id"
 	paramSupplier = "supplier"
 	paramState    = "state"
+	paramSession  = "session"
+	paramOpen     = "open"
 	paramAll      = "all"
 	paramDeep     = "deep"
 	paramForce    = "force"

@@ -65,6 +65,8 @@ type live interface {
 	estimate(ctx context.Context, record *Record, relays, computeUnits uint64) (int64, error)
 	// drop deletes a session unless allowed returns an error for its record.
 	drop(key store.SessionKey, allowed func(*Record) error) error
+	// height returns that of the newest block, 0 before the first.
+	height() int64
 }
 
 // NewInspector returns an inspector of a store that nobody works on. A store

@@ -30,6 +30,12 @@ func (m *sessionsManager) estimate(ctx context.Context, record *Record, relays, 
 	return facts.upokt()
 }
 
+// height implements live.
+func (m *sessionsManager) height() int64 {
+	height, _ := m.clock()
+	return height
+}
+
 // drop implements live. Work that is under way for the session ends with an
 // error at its next record, and none is begun.
 func (m *sessionsManager) drop(key store.SessionKey, allowed func(*Record) error) error {

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/chain/tx"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
+
+// stopPatience is how long a stop waits for transactions that are under way. What
+// is not included by then is found out at the next start.
+const stopPatience = 10 * time.Second
 
 // connect dials the node, makes sure that the suppliers are on the chain, and
 // begins to follow it.
@@ -39,6 +44,8 @@ func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config
 	i.txs, err = tx.NewSubmitter(i.node, i.blocks, keys, tx.Options{
 		GasPrices:     opts.GasPrices,
 		GasAdjustment: opts.GasAdjustment,
+		Balances:      chain.NewQueries(i.node),
+		StopPatience:  stopPatience,
 		Logger:        opts.Log,
 	})
 	if err != nil {

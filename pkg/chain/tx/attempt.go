@@ -26,6 +26,7 @@ type attempt struct {
 	carries    map[digest]bool // its messages, if a former process has made it
 	unrecorded bool            // a member has no record of it yet, so it must not be sent
 	mute       bool            // it must not be sent
+	short      bool            // its fee is all that its signer had left, and below the price
 	superseded bool            // the process that made it gave it up
 }
 

@@ -32,6 +32,10 @@ type Options struct {
 	// fits into a node's default limit of 1,000,000 bytes per RPC request
 	// (CometBFT: rpc.max_body_bytes) once base64 has made it a third longer.
 	MaxBytes int
+	// Balances tells what signers can pay: a transaction whose fee they cannot pay
+	// is not sent, unless its messages are mandatory. By default every fee counts
+	// as payable, and the chain refuses what is not.
+	Balances Balances
 	// Linger is how long a submission waits for others of its signer, 50
 	// milliseconds by default.
 	Linger time.Duration
@@ -52,6 +56,9 @@ type Options struct {
 	// CallTimeout bounds one call to the node or to a submission's InForce, 10
 	// seconds by default.
 	CallTimeout time.Duration
+	// StopPatience is how long Stop follows transactions that are under way. By
+	// default it does not: the next process finds out what became of them.
+	StopPatience time.Duration
 	// Logger is told of what the operator should know. The default is
 	// slog.Default.
 	Logger *slog.Logger
@@ -91,6 +98,9 @@ func (o Options) complete() (settings, error) {
 	orDefault(&o.Concurrency, 16)
 	orDefault(&o.CallsAtOnce, 16)
 	orDefault(&o.CallTimeout, 10*time.Second)
+	if o.Balances == nil {
+		o.Balances = ample{}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -125,6 +135,7 @@ func (s settings) check() error {
 	demand(s.Concurrency > 0, "concurrency is %d", s.Concurrency)
 	demand(s.CallsAtOnce > 0, "calls at once are %d", s.CallsAtOnce)
 	demand(s.CallTimeout > 0, "call timeout is %v", s.CallTimeout)
+	demand(s.StopPatience >= 0, "stop patience is %v", s.StopPatience)
 	if len(wrong) > 0 {
 		return fmt.Errorf("%w: %w", ErrOptions, errors.Join(wrong...))
 	}

@@ -38,6 +38,7 @@ type pending struct {
 	failures int     // times that it was included alone and failed
 	gas      float64 // factor on the gas limit, for messages that ran out of it
 	refusal  error   // the chain's latest no to it
+	unpaid   error   // why its fee could not be paid last, nil since it was
 	trouble  error   // what was in the way last
 	fatal    error   // why no transaction can carry it
 }
@@ -83,7 +84,7 @@ func (p *pending) lost(height int64) relayer.Outcome {
 			err = fmt.Errorf("%w, though transaction %s was included at height %d", err, a.rec.Hash, a.rec.Included)
 		}
 	}
-	if reason := errors.Join(p.refusal, p.trouble); reason != nil {
+	if reason := errors.Join(p.refusal, p.unpaid, p.trouble); reason != nil {
 		err = fmt.Errorf("%w: %w", err, reason)
 	}
 	return relayer.Outcome{State: relayer.NotIncluded, Height: height, Err: err}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"cosmossdk.io/math"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -35,15 +36,40 @@ func (g *signer) send(ctx context.Context, latest *relayer.Block) (done bool) {
 		}
 		return false
 	}
+	g.purse.forget()
 	done = true
 	for _, batch := range pack(free, g.MaxMessages, g.MaxBytes) {
-		groups, simulated := g.simulate(ctx, latest, batch)
-		done = simulated && done
-		for _, each := range g.rejoin(ctx, latest, groups) {
-			done = g.launch(ctx, latest, each) && done
-		}
+		done = g.dispatch(ctx, latest, batch) && done
 	}
 	return done
+}
+
+// dispatch sends a batch in as few transactions as the chain takes.
+func (g *signer) dispatch(ctx context.Context, latest *relayer.Block, batch []*pending) (done bool) {
+	groups, done := g.simulate(ctx, latest, batch)
+	for _, each := range g.rejoin(ctx, latest, groups) {
+		if len(each.members) > 1 && g.exceedsBlock(each) {
+			done = g.halve(ctx, latest, each.members) && done
+			continue
+		}
+		done = g.launch(ctx, latest, each) && done
+	}
+	return done
+}
+
+// halve sends the halves of what was too large for one transaction.
+func (g *signer) halve(ctx context.Context, latest *relayer.Block, members []*pending) (done bool) {
+	half := len(members) / 2
+	done = g.dispatch(ctx, latest, members[:half])
+	return g.dispatch(ctx, latest, members[half:]) && done
+}
+
+// exceedsBlock reports whether the chain has said before that a transaction with
+// as much gas does not fit into a block.
+func (g *signer) exceedsBlock(each group) bool {
+	limit := g.tooMuchGas.Load()
+	gas, err := g.gasOf(each)
+	return err == nil && limit > 0 && gas >= limit
 }
 
 func (g *signer) learnAccount(ctx context.Context) error {
@@ -143,73 +169,117 @@ func newDraft(members []*pending) draft {
 	return d
 }
 
-// launch signs, records and sends a transaction. If its fee is too low it is
-// followed by one more with a higher fee.
+// launch signs, records and sends a transaction, if it can still be included in
+// time and be paid for. If its fee is too low it is followed by one more with a
+// higher fee, if it is too large by its halves.
 func (g *signer) launch(ctx context.Context, latest *relayer.Block, each group) (done bool) {
 	for range 2 {
-		a, err := g.sign(latest, each)
+		if g.tooLate(each.members) {
+			return false
+		}
+		paid, cost, err := g.afford(ctx, latest, each)
 		if err != nil {
 			return g.obstruct(each.members, err)
 		}
-		if err := a.record(g.CallsAtOnce); err != nil {
-			g.withdraw(a, err)
-			return false
-		}
-		g.counters.attempts.Add(1)
-		g.attempts = append(g.attempts, a)
-		err = g.broadcast(ctx, a)
-		var refusal *chain.Refusal
-		switch {
-		case err == nil:
-			a.taken, a.sentAt = true, latest.Height
-			for _, p := range a.members {
-				p.refusal = nil
-			}
-			g.Logger.Info("transaction sent", "supplier", g.address, "tx", a.rec.Hash, "messages", a.rec.Messages,
-				"bytes", len(a.rec.TxBytes), "gas", a.rec.GasWanted, "fee_upokt", a.rec.FeeUpokt,
-				"height", latest.Height, "timeout_height", a.rec.TimeoutHeight)
+		if len(paid.members) == 0 {
 			return true
-		case !errors.As(err, &refusal):
-			a.taken = !errors.Is(err, chain.ErrNotSent)
-			g.silent(ctx, "cannot send a transaction", err)
-			return false
 		}
-		g.counters.refused.Add(1)
-		before := g.prices[each.mandatory()]
-		done = g.refused(ctx, a, refusal, latest.Height)
-		if !g.prices[each.mandatory()].GT(before) {
+		before := g.prices[paid.mandatory()]
+		refusal, done := g.attempt(ctx, latest, paid, cost)
+		switch {
+		case refusal == nil:
+			return done
+		case judge(refusal) == tooLarge && len(paid.members) > 1:
+			return g.halve(ctx, latest, paid.members)
+		case !g.prices[paid.mandatory()].GT(before):
 			return done
 		}
+		each = paid
 	}
-	return done
+	return true
+}
+
+// attempt makes one transaction and sends it. A refusal has been dealt with.
+func (g *signer) attempt(ctx context.Context, latest *relayer.Block, each group, cost bill) (refusal *chain.Refusal, done bool) {
+	a, err := g.sign(latest, each, cost)
+	if err != nil {
+		return nil, g.obstruct(each.members, err)
+	}
+	if err := a.record(g.CallsAtOnce); err != nil {
+		g.withdraw(a, err)
+		return nil, false
+	}
+	g.counters.attempts.Add(1)
+	g.attempts = append(g.attempts, a)
+	err = g.broadcast(ctx, a)
+	if errors.As(err, &refusal) {
+		g.counters.refused.Add(1)
+		return refusal, g.refused(ctx, a, refusal, latest.Height)
+	}
+	g.purse.pay(a.rec.FeeUpokt)
+	if err != nil {
+		a.taken = !errors.Is(err, chain.ErrNotSent)
+		g.silent(ctx, "cannot send a transaction", err)
+		return nil, false
+	}
+	a.taken, a.sentAt = true, latest.Height
+	for _, p := range a.members {
+		p.refusal, p.unpaid = nil, nil
+	}
+	g.Logger.Info("transaction sent", "supplier", g.address, "tx", a.rec.Hash, "messages", a.rec.Messages,
+		"bytes", len(a.rec.TxBytes), "gas", a.rec.GasWanted, "fee_upokt", a.rec.FeeUpokt,
+		"height", latest.Height, "timeout_height", a.rec.TimeoutHeight)
+	return nil, true
+}
+
+// tooLate reports whether a transaction with the messages of submissions could
+// only be included after the first of their deadlines: blocks may have come since
+// the step began. The others then go without those that are late.
+func (g *signer) tooLate(members []*pending) bool {
+	earliest, late := g.height()+1, false
+	for _, p := range members {
+		if earliest <= p.sub.Deadline {
+			continue
+		}
+		late = true
+		p.trouble = fmt.Errorf("could be included at height %d at the earliest", earliest)
+		g.Logger.Warn("message is not sent, for it would come too late", "supplier", g.address, "key", p.sub.Key,
+			"height", earliest, "deadline", p.sub.Deadline)
+	}
+	return late
+}
+
+// noteTooMuchGas notes that no block has so much gas. Another signer may note more
+// at the same time, which costs one more refusal.
+func (g *signer) noteTooMuchGas(gas uint64) {
+	if known := g.tooMuchGas.Load(); known == 0 || gas < known {
+		g.tooMuchGas.Store(gas)
+	}
+}
+
+// gasOf returns the gas limit of the transaction for submissions.
+func (g *signer) gasOf(each group) (uint64, error) {
+	factor := g.GasAdjustment
+	for _, p := range each.members {
+		factor = max(factor, g.GasAdjustment*p.gas)
+	}
+	return gasLimit(each.gasUsed, factor)
 }
 
 func (e group) mandatory() bool { return e.members[0].sub.Mandatory }
 
 // sign makes the next attempt for submissions, and enters them in it.
-func (g *signer) sign(latest *relayer.Block, each group) (*attempt, error) {
-	factor := g.GasAdjustment
-	for _, p := range each.members {
-		factor = max(factor, g.GasAdjustment*p.gas)
-	}
-	gas, err := gasLimit(each.gasUsed, factor)
-	if err != nil {
-		return nil, err
-	}
-	fee, err := feeFor(gas, g.prices[each.mandatory()])
-	if err != nil {
-		return nil, err
-	}
+func (g *signer) sign(latest *relayer.Block, each group, cost bill) (*attempt, error) {
 	d := newDraft(each.members)
-	d.gas, d.fee, d.timeout = gas, fee, g.nextTimeout(latest)
+	d.gas, d.fee, d.timeout = cost.gas, cost.fee, g.nextTimeout(latest)
 	txBytes, err := d.sign(g.priv, g.node.ChainID(), g.account)
 	if err != nil {
 		return nil, err
 	}
 	a := &attempt{
-		searched: latest.Height,
+		searched: latest.Height, short: cost.short,
 		rec: relayer.TxAttempt{
-			Hash: hashOf(txBytes), FeeUpokt: fee.Int64(), GasWanted: gas, Messages: len(each.members),
+			Hash: hashOf(txBytes), FeeUpokt: cost.fee.Int64(), GasWanted: cost.gas, Messages: len(each.members),
 			SentHeight: latest.Height, TimeoutHeight: d.timeoutHeight, TimeoutUnixNs: d.timeout, TxBytes: txBytes,
 		},
 	}
@@ -238,8 +308,13 @@ func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal
 	}
 	switch verdict {
 	case feeTooLow:
-		g.raisePrice(ctx, members[0].sub.Mandatory)
+		if !a.short {
+			g.raisePrice(ctx, members[0].sub.Mandatory)
+		}
 	case tooLarge:
+		if errors.Is(refusal, sdkerrors.ErrInvalidGasLimit) {
+			g.noteTooMuchGas(a.rec.GasWanted)
+		}
 		for _, p := range members {
 			p.limit, p.heldTill = max(len(members)/2, 1), 0
 		}

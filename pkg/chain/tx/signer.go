@@ -21,6 +21,7 @@ type signer struct {
 	priv    cryptotypes.PrivKey
 	forget  func(key string) // ends the progress of a submission; not to be called holding mu
 	wake    chan struct{}    // holds a signal that there is a block or a submission
+	ended   chan struct{}    // closed by run when it returns
 
 	mu     sync.Mutex
 	inbox  []*pending // bounded by the Submitter's bound on submissions
@@ -32,16 +33,19 @@ type signer struct {
 	attempts []*attempt // those with members, oldest first
 	stamps   stamps
 	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
-	worked   int64                   // newest block when the signer worked last
-	retry    time.Duration           // pause before the next retry
+	purse    purse
+	worked   int64         // newest block when the signer worked last
+	retry    time.Duration // pause before the next retry
 }
 
 func newSigner(m *means, address string, priv cryptotypes.PrivKey, forget func(string)) *signer {
 	return &signer{
 		means: m, address: address, priv: priv, forget: forget,
 		wake:   make(chan struct{}, 1),
+		ended:  make(chan struct{}),
 		stamps: make(stamps),
 		prices: map[bool]math.LegacyDec{false: m.price, true: m.price},
+		purse:  newPurse(),
 		retry:  firstRetry,
 	}
 }
@@ -69,6 +73,7 @@ func (g *signer) accept(p *pending) bool {
 
 // run is the signer's goroutine.
 func (g *signer) run(ctx context.Context) error {
+	defer close(g.ended)
 	defer g.abandon()
 	timer := time.NewTimer(lastRetry)
 	timer.Stop()
@@ -79,9 +84,13 @@ func (g *signer) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-g.parting:
 		case <-timer.C:
 			due, lingering = true, false
 		case <-g.wake:
+		}
+		if g.isParting() {
+			return g.part(ctx)
 		}
 		if g.collect() && !due && !lingering {
 			lingering = true

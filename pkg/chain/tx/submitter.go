@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"cosmossdk.io/math"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
@@ -81,6 +82,13 @@ type means struct {
 	blocks   relayer.BlockSource
 	turns    *semaphore.Weighted // of signers that talk to the node
 	counters counters
+	// tooMuchGas is the least for which a transaction was refused because no block
+	// has so much (x/auth/ante: SetUpContextDecorator), 0 if none was. It is kept until
+	// the end: a chain that is given larger blocks is sent more transactions than
+	// it needs, which is all the harm.
+	tooMuchGas atomic.Uint64
+	// parting is closed by Stop: from then on signers only follow what is under way.
+	parting chan struct{}
 }
 
 // reportFailure tells of a goroutine that has ended in a way that no one foresaw.
@@ -104,7 +112,10 @@ func NewSubmitter(node Node, blocks relayer.BlockSource, keys Keys, opts Options
 		return nil, err
 	}
 	s := &Submitter{
-		means:    &means{settings: set, node: node, blocks: blocks, turns: semaphore.NewWeighted(int64(set.Concurrency))},
+		means: &means{
+			settings: set, node: node, blocks: blocks, turns: semaphore.NewWeighted(int64(set.Concurrency)),
+			parting: make(chan struct{}),
+		},
 		keys:     keys,
 		group:    async.NewGroup(context.Background(), async.OnFailure(set.reportFailure)),
 		signers:  make(map[string]*signer),
@@ -211,17 +222,6 @@ func (s *Submitter) forget(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.progress, key)
-}
-
-// Stop refuses new submissions, ends the signers and closes the channels of the
-// submissions in progress without an outcome. Their transactions may still be
-// included; their recorded attempts say which. The error wraps ctx.Err if ctx
-// ends before everything has ended. Stopping twice is harmless.
-func (s *Submitter) Stop(ctx context.Context) error {
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-	return s.group.Stop(ctx)
 }
 
 // Stats is what a Submitter has done since it was made, and what it has in hand.
