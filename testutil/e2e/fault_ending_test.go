@@ -50,11 +50,7 @@ type history struct {
 // relay miner say with how the scenario is to end.
 func (tr *trial) judge() {
 	tr.t.Helper()
-	params, err := tr.w.queries.SharedParams(tr.ctx)
-	if err != nil {
-		tr.t.Fatal(err)
-	}
-	last := sharedtypes.GetProofWindowCloseHeight(params, tr.ledger.lastEnd()) + 1
+	last := sharedtypes.GetProofWindowCloseHeight(tr.params, tr.ledger.lastEnd()) + 1
 	tr.at(last)
 	told, err := tr.chronicle.upTo(tr.ctx, last)
 	if err != nil {

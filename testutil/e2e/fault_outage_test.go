@@ -52,6 +52,9 @@ func outageScenarios() []scenario {
 		{name: "grpc-frozen-in-both-windows", trouble: func(tr *trial) {
 			tr.inWindows(3, func() func() { tr.node.GRPC.Freeze(); return tr.node.GRPC.Thaw })
 		}},
+		{name: "grpc-refused-at-the-settlement", trouble: func(tr *trial) {
+			tr.inWindow(tr.proofClose-1, 5, func() func() { return tr.refuse(tr.node.GRPC) })
+		}},
 		{name: "connections-cut-at-every-block", trouble: func(tr *trial) {
 			for height := tr.claimOpen - 1; height < tr.proofClose; height++ {
 				tr.at(height)

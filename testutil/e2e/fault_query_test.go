@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"net/http"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -82,14 +84,56 @@ func queryScenarios() []scenario {
 		{name: "transaction-lookup-silent", always: from(func(*trial) faultnode.Fault {
 			return faultnode.Drop()
 		}, "tx"), trouble: broadcasts(2, faultnode.Drop)},
+		{name: "block-lookups-silent", apps: 3, trouble: func(tr *trial) {
+			broadcasts(1, faultnode.Drop)(tr)
+			tr.rule(faultnode.Rule{Methods: []string{"tx", "block"}, Fault: faultnode.Drop()})
+		}},
+		{name: "blocks-and-transactions-not-to-be-had", trouble: func(tr *trial) {
+			broadcasts(2, faultnode.Drop)(tr)
+			tr.rule(faultnode.Rule{Methods: []string{"tx", "block"}, Fault: faultnode.Fail()})
+		}},
+		// A node that has just been started has no state to answer from before its
+		// first block, and says so like this (cosmos-sdk: baseapp, CreateQueryContext).
+		{name: "state-not-ready-for-blocks", apps: 2, trouble: func(tr *trial) {
+			tr.inWindows(3, func() func() {
+				return tr.rule(faultnode.Rule{Protocol: faultnode.GRPC, Fault: faultnode.RejectGRPC(codes.Unknown,
+					"codespace sdk code 26: invalid height: context did not contain latest block height")}).Remove
+			})
+		}},
+		{name: "grpc-headers-dropped", always: func(tr *trial) {
+			tr.rule(faultnode.Rule{Protocol: faultnode.GRPC, Fault: faultnode.FaultFunc(withoutHeader)})
+		}},
+		{name: "every-third-answer-is-a-web-page", sessions: 2, always: func(tr *trial) {
+			tr.rule(faultnode.Rule{Protocol: faultnode.RPC, Skip: 6, Every: 3, Fault: faultnode.RejectHTTP(http.StatusOK, "<html>")})
+		}},
 		{name: "latency-on-every-call", sessions: 2, always: from(func(*trial) faultnode.Fault {
 			return faultnode.Delay(200 * time.Millisecond)
 		}, "*")},
 		{name: "a-fifth-of-all-calls-failing", sessions: 3, suppliers: 2, always: func(tr *trial) {
 			tr.rule(faultnode.Rule{Chance: 0.2, Seed: 5, Fault: faultnode.Fail()})
 		}},
+		{name: "everything-at-once", sessions: 3, apps: 2, suppliers: 2, always: everythingAtOnce},
 		{name: "every-call-duplicated", apps: 2, sessions: 2, always: from(func(*trial) faultnode.Fault {
 			return faultnode.Duplicate()
 		}, "*")},
+	}
+}
+
+// withoutHeader answers as a proxy does that knows nothing of the chain's headers.
+func withoutHeader(ctx context.Context, call *faultnode.Call, next faultnode.Handler) *faultnode.Answer {
+	answer := next(ctx, call)
+	if answer != nil {
+		answer.Header = nil
+	}
+	return answer
+}
+
+// everythingAtOnce is a little of all troubles, all the time.
+func everythingAtOnce(tr *trial) {
+	for i, fault := range []faultnode.Fault{
+		faultnode.Fail(), faultnode.Drop(), faultnode.LoseAnswer(), faultnode.Cut(), faultnode.Duplicate(),
+		faultnode.Delay(faultCallTimeout / 4), faultnode.Reorder(1), tr.node.Lag(1),
+	} {
+		tr.rule(faultnode.Rule{Chance: 0.04, Seed: uint64(i), Fault: fault})
 	}
 }

@@ -27,9 +27,9 @@ func TestFaults_ClaimsAndProofsLandOnceAllTheSame(t *testing.T) {
 	})
 	for i, s := range scenarios {
 		running.Go(func() {
+			started := sync.OnceFunc(starting.Done)
+			defer started() // if it fails before, or is not to be run
 			t.Run(s.name, func(t *testing.T) {
-				started := sync.OnceFunc(starting.Done)
-				defer started() // if it fails before
 				tr := newTrial(t, w, told, i, s)
 				tr.run(func() {
 					started()
