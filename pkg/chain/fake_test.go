@@ -35,7 +35,8 @@ type fakeNode struct {
 	cmtservice.UnimplementedServiceServer
 	apptypes.UnimplementedQueryServer
 
-	rpc *httptest.Server
+	rpc      *httptest.Server
+	grpcAddr string
 
 	mu      sync.Mutex
 	height  int64 // of the state that answers
@@ -55,11 +56,12 @@ func newFakeNode(t testing.TB) (*fakeNode, *Node) {
 		return &cmtservice.GetNodeInfoResponse{DefaultNodeInfo: &cmtp2p.DefaultNodeInfo{Network: testChainID}}, nil
 	}
 	f.results["status"] = json.RawMessage(`{"node_info":{"network":"` + testChainID + `"},"sync_info":{"latest_block_height":"10","earliest_block_height":"1"}}`)
-	grpcAddr := f.serveGRPC(t)
+	f.results["abci_info"] = json.RawMessage(`{"response":{"last_block_height":"10"}}`)
+	f.grpcAddr = f.serveGRPC(t)
 	f.rpc = httptest.NewServer(http.HandlerFunc(f.serveRPC))
 	t.Cleanup(f.rpc.Close)
 	node, err := Dial(testContext(t), Config{
-		QueryGRPCURL: grpcAddr, TxRPCURL: f.rpc.URL, ChainID: testChainID,
+		QueryGRPCURLs: []string{f.grpcAddr}, TxRPCURLs: []string{f.rpc.URL}, ChainID: testChainID,
 		Timeout: time.Second, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

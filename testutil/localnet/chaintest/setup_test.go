@@ -72,11 +72,11 @@ func logger(t *testing.T) *slog.Logger {
 func dial(t *testing.T, network *localnet.Network) *chain.Node {
 	t.Helper()
 	node, err := chain.Dial(deadline(t), chain.Config{
-		QueryGRPCURL: network.GRPCURL,
-		QueryRPCURLs: []string{network.RPCURL},
-		ChainID:      network.ChainID,
-		Timeout:      2 * time.Second,
-		Logger:       logger(t),
+		QueryGRPCURLs: []string{network.GRPCURL},
+		QueryRPCURLs:  []string{network.RPCURL},
+		ChainID:       network.ChainID,
+		Timeout:       2 * time.Second,
+		Logger:        logger(t),
 	})
 	if err != nil {
 		t.Fatal(err)
