@@ -37,11 +37,14 @@ func ask[T any](
 	s, err := n.grpc.call(ctx, n.timeout, unanswered, func(ctx context.Context, s *server) error {
 		var header metadata.MD
 		var err error
-		best := n.seen.Load()
+		best, newest := n.seen.Load(), n.grpc.answered.Load()
 		answer, err = call(ctx, s.grpc, grpc.Header(&header))
 		height = heightOf(header)
 		n.note(height)
 		n.grpc.saw(s, height, best)
+		if behind := n.grpc.order(height, newest); behind != nil {
+			return behind
+		}
 		return err
 	})
 	if err != nil {
@@ -71,7 +74,7 @@ func unanswered(err error) bool {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return true
 	}
-	return errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBehind)
 }
 
 func heightOf(header metadata.MD) int64 {

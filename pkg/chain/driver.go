@@ -226,6 +226,10 @@ func (d *BlockDriver) subscribe(ctx context.Context, events chan<- head) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errOtherServer) {
+			d.log.Info("block subscription moves", "error", err)
+			continue
+		}
 		if heard || pause == 0 {
 			d.log.Warn("block subscription broke", "error", err)
 			pause = time.Second

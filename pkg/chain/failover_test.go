@@ -18,6 +18,8 @@ import (
 	apptypes "github.com/pokt-network/poktroll/x/application/types"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
 // logged is a log that may be read while it is written.
@@ -74,6 +76,26 @@ func TestQueries_NextNodeAnswersWithinTheSameCallAndIsKept(t *testing.T) {
 	ask()
 	if stats := node.Stats().QueryGRPC; stats.Failovers != 2 || !strings.Contains(stats.Endpoint, a.grpcAddr) {
 		t.Errorf("the one that came back is not used: %+v", stats)
+	}
+}
+
+func TestQueries_NodeThatIsBehindTheAnswersBeforeIsNotBelieved(t *testing.T) {
+	a, b := startFake(t), startFake(t)
+	a.at(12)
+	a.knowing(nil)
+	b.knowing(status.Error(codes.NotFound, "not yet"))
+	node := dialFakes(t, a, b)
+	q := NewQueries(node)
+	if _, err := q.askApplication(testContext(t), "app"); err != nil {
+		t.Fatal(err)
+	}
+	a.knowing(errUnavailable)
+	if _, err := q.askApplication(testContext(t), "app"); !errors.Is(err, ErrUnreachable) || errors.Is(err, relayer.ErrNotFound) {
+		t.Errorf("two blocks behind: %v", err)
+	}
+	b.at(12)
+	if _, err := q.askApplication(testContext(t), "app"); !errors.Is(err, relayer.ErrNotFound) {
+		t.Errorf("level: %v", err)
 	}
 }
 

@@ -266,10 +266,13 @@ func (n *Node) depart() bool {
 }
 
 // note remembers that the chain has reached height.
-func (n *Node) note(height int64) {
+func (n *Node) note(height int64) { raise(&n.seen, height) }
+
+// raise makes the value at least height.
+func raise(value *atomic.Int64, height int64) {
 	for {
-		seen := n.seen.Load()
-		if height <= seen || n.seen.CompareAndSwap(seen, height) {
+		is := value.Load()
+		if height <= is || value.CompareAndSwap(is, height) {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -67,7 +68,12 @@ type pool struct {
 	log     *slog.Logger
 	servers []*server // as configured, the preferred first; not empty
 
+	// answered is the height of the newest state that an answer came from. Only
+	// gRPC tells it.
+	answered atomic.Int64
+
 	mu        sync.Mutex
+	begun     bool // a first server was chosen; what comes after is a failover
 	present   int
 	failovers uint64
 	tenure    context.Context // done when another server becomes present
@@ -133,6 +139,24 @@ func (p *pool) saw(s *server, height, best int64) {
 	})
 }
 
+// errBehind says that an answer came from an older state than one before it.
+var errBehind = errors.New("answer from an older state than before")
+
+// order notes that an answer came from the state at height, 0 if unknown. The
+// error wraps errBehind if that is below newest, the height that answers had come
+// from before it was asked for: a claim that another server has shown is not
+// absent because this one does not have it yet. A single server is believed.
+func (p *pool) order(height, newest int64) error {
+	if !p.several() || height == 0 {
+		return nil
+	}
+	if height < newest {
+		return fmt.Errorf("%w: %d after %d", errBehind, height, newest)
+	}
+	raise(&p.answered, height)
+	return nil
+}
+
 // bar excludes a server that shows another history, for good.
 func (p *pool) bar(s *server, err error) {
 	if !p.several() || s == nil {
@@ -194,18 +218,18 @@ func (p *pool) change(cause error, apply func()) *server {
 		}
 	}
 	to, moved := p.servers[best], best != p.present
-	started := from.standing != unchecked // the choice of the first is no failover
+	begun := p.begun
 	if moved {
 		p.present = best
 		p.endTenure()
 		p.tenure, p.endTenure = context.WithCancel(context.Background())
-		if started {
+		if begun {
 			p.failovers++
 		}
 	}
 	lagging := from.lagging
 	p.mu.Unlock()
-	if moved && started {
+	if moved && begun {
 		p.log.Warn("another node is used from now on", "kind", p.kind, "from", from.name, "to", to.name,
 			"lagging", lagging, "error", cause)
 	}
@@ -238,7 +262,8 @@ func (p *pool) call(
 		if err == nil || ctx.Err() != nil || !unanswered(err) {
 			return s, err
 		}
-		if p.failed(s, err) && changes < len(p.servers) {
+		// One that is behind has answered, and may do better in a moment.
+		if !errors.Is(err, errBehind) && p.failed(s, err) && changes < len(p.servers) {
 			changes++
 			i--
 			continue

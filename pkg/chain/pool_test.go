@@ -12,7 +12,9 @@ func testPool(standings ...standing) *pool {
 	for i, is := range standings {
 		servers = append(servers, &server{name: string(rune('a' + i)), standing: is, wake: make(chan struct{}, 1)})
 	}
-	return newPool("test", slog.New(slog.DiscardHandler), servers)
+	p := newPool("test", slog.New(slog.DiscardHandler), servers)
+	p.begin()
+	return p
 }
 
 // inUse names the present server, "" if none may be used.

@@ -16,7 +16,7 @@ const (
 	// DefaultProbeInterval is the time between two looks at a server that is up.
 	DefaultProbeInterval = 5 * time.Second
 	// maxProbePause bounds the pause before the next look at one that is not.
-	maxProbePause = 30 * time.Second
+	maxProbePause = 10 * time.Second
 	// firstProbePart is the part of the interval after which a server that has just
 	// failed is looked at again.
 	firstProbePart = 5
@@ -66,12 +66,12 @@ func (n *Node) lookAtAll(ctx context.Context) {
 		}
 	}
 	for _, p := range n.pools() {
-		p.prefer()
+		p.begin()
 	}
 }
 
-// prefer makes the first of the best servers present, before any was used.
-func (p *pool) prefer() {
+// begin makes the first of the best servers present, before any was used.
+func (p *pool) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.present = 0
@@ -80,7 +80,7 @@ func (p *pool) prefer() {
 			p.present = i
 		}
 	}
-	p.failovers = 0
+	p.begun = true
 }
 
 func (p *pool) standingOf(s *server) standing {
