@@ -44,25 +44,35 @@ type server struct {
 	err      error // why it is not up
 }
 
-// rank orders the servers by how much is to be expected of them; 0 is never used.
-func (s *server) rank() int {
+// rank orders the servers by how much is to be expected of them.
+func (s *server) rank() rank {
 	switch {
 	case s.standing < down:
-		return 0
+		return never
 	case s.standing == down:
-		return 1
+		return lastResort
 	case s.lagging:
-		return 2
+		return late
 	default:
-		return 3
+		return well
 	}
 }
+
+type rank int
+
+const (
+	never      rank = iota // must not be used
+	lastResort             // gave no answer, but might now
+	late                   // lags
+	well
+)
 
 // pool is the servers of one kind, of which one is present: the one that calls go
 // to. It stays so until it fails or lags and there is a better one; that another
 // is named before it is no reason to change.
 //
-// A pool of one has no choice: its server is present whatever befalls it.
+// When all are down the present one stays, as good a last resort as any. A pool of
+// one has no choice: its server is present whatever befalls it.
 type pool struct {
 	kind    string // for logs
 	log     *slog.Logger
@@ -96,7 +106,7 @@ func (p *pool) current() (*server, context.Context, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.servers[p.present]
-	if p.several() && s.rank() == 0 {
+	if p.several() && s.rank() == never {
 		return nil, nil, fmt.Errorf("no %s node can be used: %w", p.kind, p.reasons())
 	}
 	return s, p.tenure, nil
@@ -178,19 +188,8 @@ func (p *pool) judge(s *server, height, best int64, err error) {
 	first := false
 	p.change(err, func() {
 		was, first = s.standing, s.err == nil
-		defer func() { is = s.standing }()
-		if s.foreign {
-			return
-		}
-		s.err = err
-		switch {
-		case err == nil:
-			s.standing, s.height, s.lagging = up, max(s.height, height), height > 0 && height < best-maxLag
-		case errors.Is(err, ErrWrongChainID):
-			s.standing = barred
-		case s.standing == up:
-			s.standing = down
-		}
+		s.judge(height, best, err)
+		is = s.standing
 	})
 	switch {
 	case is == barred && was != barred:
@@ -201,6 +200,22 @@ func (p *pool) judge(s *server, height, best int64, err error) {
 		p.log.Warn("node does not answer and is not used before it does", "kind", p.kind, "node", s.name, "error", err)
 	case is == up && was != up && p.several():
 		p.log.Info("node can be used", "kind", p.kind, "node", s.name, "height", height)
+	}
+}
+
+// judge is that of the pool, under its lock.
+func (s *server) judge(height, best int64, err error) {
+	if s.foreign {
+		return
+	}
+	s.err = err
+	switch {
+	case err == nil:
+		s.standing, s.height, s.lagging = up, max(s.height, height), height > 0 && height < best-maxLag
+	case errors.Is(err, ErrWrongChainID):
+		s.standing = barred
+	case s.standing == up:
+		s.standing = down
 	}
 }
 
@@ -291,7 +306,7 @@ func (p *pool) stats() PoolStats {
 	defer p.mu.Unlock()
 	stats := PoolStats{Endpoint: p.servers[p.present].name, Failovers: p.failovers, Known: len(p.servers)}
 	for _, s := range p.servers {
-		if s.rank() == 3 {
+		if s.rank() == well {
 			stats.Usable++
 		}
 	}

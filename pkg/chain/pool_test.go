@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -114,5 +115,21 @@ func TestPool_FailureIsLookedIntoAtOnce(t *testing.T) {
 	case <-p.servers[0].wake:
 	default:
 		t.Error("no look was asked for")
+	}
+}
+
+// BenchmarkPool_Call measures what a choice costs beside a call of its own.
+func BenchmarkPool_Call(b *testing.B) {
+	for name, p := range map[string]*pool{"one": testPool(up), "several": testPool(up, up, up)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := p.call(b.Context(), DefaultTimeout, unanswered, func(context.Context, *server) error { return nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+				p.saw(s, 10, 10)
+			}
+		})
 	}
 }

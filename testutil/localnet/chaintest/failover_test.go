@@ -1,6 +1,10 @@
 package chaintest
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -167,5 +171,54 @@ func TestFailover_NodeOfAnotherChainIsAskedForNothing(t *testing.T) {
 		if n := wrong.Calls(method); n != 0 {
 			t.Errorf("the node of another chain was asked for %s %d times", method, n)
 		}
+	}
+}
+
+// parentHash is where a header names the block before it.
+var parentHash = regexp.MustCompile(`("last_block_id":\s*\{\s*"hash":\s*")[0-9A-F]{64}`)
+
+// otherHistory makes a node show blocks that do not follow those of the others.
+func otherHistory() faultnode.Fault {
+	forge := func(body []byte) []byte {
+		return parentHash.ReplaceAll(body, []byte("${1}"+strings.Repeat("AB", 32)))
+	}
+	return faultnode.FaultFunc(func(ctx context.Context, call *faultnode.Call, next faultnode.Handler) *faultnode.Answer {
+		if call.Method == faultnode.Event {
+			forged := *call
+			forged.Body = forge(call.Body)
+			return next(ctx, &forged)
+		}
+		answer := next(ctx, call)
+		if answer != nil && call.Protocol != faultnode.GRPC {
+			answer.Body = forge(answer.Body)
+		}
+		return answer
+	})
+}
+
+func TestFailover_NodeOfAnotherHistoryIsNotFollowed(t *testing.T) {
+	ctx := deadline(t)
+	network := start(t, localnet.Config{})
+	right, wrong := startDoor(t, network), startDoor(t, network)
+	afflict(t, wrong, otherHistory())
+	node := dialDoors(t, network, right, wrong)
+	driver := follow(t, node, chain.WithMinSilence(300*time.Millisecond), chain.WithPollInterval(100*time.Millisecond))
+	blocks := record(t, driver)
+	last := continues(t, ctx, blocks, nil, 5)
+	right.RPC.Refuse()
+	await(t, ctx, "the other history is seen", func() bool { return errors.Is(driver.Err(), chain.ErrChainRegressed) })
+	if err := right.RPC.Admit(); err != nil {
+		t.Fatal(err)
+	}
+	last = continues(t, ctx, blocks, last, 30)
+	commit, err := network.RPC().Commit(ctx, &last.Height)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(commit.Commit.BlockID.Hash, last.Hash) {
+		t.Errorf("hash of block %d is %X, validators have signed %X", last.Height, last.Hash, commit.Commit.BlockID.Hash)
+	}
+	if stats := node.Stats().QueryRPC; !followsAt(node, right) || stats.Usable != 1 {
+		t.Errorf("the node of another history is in use again: %+v", stats)
 	}
 }
