@@ -38,6 +38,9 @@ func (n *Node) establish(ctx context.Context) error {
 			}
 		}
 		if len(missing) == 0 {
+			for _, p := range n.pools() {
+				p.begin()
+			}
 			return nil
 		}
 		if hopeless || i == maxAttempts || !rest(ctx, pause) {
@@ -64,9 +67,6 @@ func (n *Node) lookAtAll(ctx context.Context) {
 		for _, s := range p.servers {
 			p.saw(s, p.heightOf(s), best)
 		}
-	}
-	for _, p := range n.pools() {
-		p.begin()
 	}
 }
 
@@ -123,11 +123,12 @@ func (n *Node) watch(p *pool, s *server) {
 	defer n.flights.Done()
 	pause := n.probe
 	for {
-		timer := time.NewTimer(pause)
+		timer, woken := time.NewTimer(pause), false
 		select {
 		case <-timer.C:
 		case <-s.wake:
 			timer.Stop()
+			woken = true
 		case <-n.base.Done():
 			timer.Stop()
 			return
@@ -140,7 +141,7 @@ func (n *Node) watch(p *pool, s *server) {
 		switch is := p.standingOf(s); {
 		case is == up:
 			pause = n.probe
-		case was == up:
+		case woken || was == up: // it has just failed
 			pause = n.probe / firstProbePart
 		default:
 			pause = min(2*pause, max(maxProbePause, n.probe))
