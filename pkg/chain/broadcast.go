@@ -32,6 +32,9 @@ func (n *Node) Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, er
 	if err == nil {
 		return response.GetGasInfo().GetGasUsed(), nil
 	}
+	if errors.Is(err, ErrUnreachable) || !answeredOverGRPC(err) {
+		return 0, err
+	}
 	switch code := status.Code(err); code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unimplemented,
 		codes.ResourceExhausted, codes.Unauthenticated, codes.PermissionDenied:
@@ -39,6 +42,12 @@ func (n *Node) Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, er
 	default:
 		return 0, &Refusal{Codespace: SimulationCodespace, Code: uint32(code), Log: words(err)}
 	}
+}
+
+// answeredOverGRPC reports whether the error has come from a server.
+func answeredOverGRPC(err error) bool {
+	var said interface{ GRPCStatus() *status.Status }
+	return errors.As(err, &said)
 }
 
 // words returns what the server said, without what was wrapped around it.

@@ -99,6 +99,24 @@ func TestQueries_NodeThatIsBehindTheAnswersBeforeIsNotBelieved(t *testing.T) {
 	}
 }
 
+func TestSimulate_WantOfANodeIsNoRefusal(t *testing.T) {
+	a, b := startFake(t), startFake(t)
+	node := dialFakes(t, a, b)
+	node.grpc.answered.Store(1000)
+	var refusal *Refusal
+	if _, err := node.Simulate(testContext(t), []byte("tx")); !errors.Is(err, ErrUnreachable) || errors.As(err, &refusal) {
+		t.Errorf("all behind: %v", err)
+	}
+	for _, s := range node.grpc.servers {
+		node.grpc.judge(s, 0, 0, ErrWrongChainID)
+	}
+	a.onChain("elsewhere")
+	b.onChain("elsewhere")
+	if _, err := node.Simulate(testContext(t), []byte("tx")); err == nil || errors.As(err, &refusal) {
+		t.Errorf("none on the chain: %v", err)
+	}
+}
+
 func TestQueries_WhatANodeAnswersIsNotAskedElsewhere(t *testing.T) {
 	a, b := startFake(t), startFake(t)
 	a.knowing(status.Error(codes.NotFound, "none"))

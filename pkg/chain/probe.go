@@ -161,7 +161,7 @@ func (n *Node) lookAt(ctx context.Context, p *pool, s *server) {
 	best := n.seen.Load()
 	var height int64
 	err := attempt(ctx, n.timeout, func(ctx context.Context) (err error) {
-		height, err = n.inspect(ctx, s)
+		height, err = n.inspect(ctx, p, s)
 		return err
 	})
 	if err != nil && n.base.Err() != nil {
@@ -173,9 +173,9 @@ func (n *Node) lookAt(ctx context.Context, p *pool, s *server) {
 	p.judge(s, height, best, err)
 }
 
-// inspect returns the height of the state that a server answers from, 0 if it
-// does not tell. The error wraps ErrWrongChainID or ErrUnreachable.
-func (n *Node) inspect(ctx context.Context, s *server) (int64, error) {
+// inspect makes sure of a server's chain and returns the height of the state that
+// it answers from, 0 if it does not tell or there is none to compare it with. The error wraps ErrWrongChainID or ErrUnreachable.
+func (n *Node) inspect(ctx context.Context, p *pool, s *server) (int64, error) {
 	if s.grpc != nil {
 		return n.inspectGRPC(ctx, s)
 	}
@@ -185,6 +185,9 @@ func (n *Node) inspect(ctx context.Context, s *server) (int64, error) {
 	}
 	if err := n.checkChainID(s.name, status.NodeInfo.Network); err != nil {
 		return 0, err
+	}
+	if !p.several() {
+		return 0, nil
 	}
 	// The height in the status is that of the block store, which is ahead of the
 	// application while a block is executed.
