@@ -25,10 +25,10 @@ const maxTries = 20
 // sendRelays has o.relays relays served, spread over applications and suppliers.
 func (o *demoOptions) sendRelays(ctx context.Context, network *localnet.Network, t *tally) (err error) {
 	node, err := chain.Dial(ctx, chain.Config{
-		QueryGRPCURL: network.GRPCURL,
-		QueryRPCURLs: []string{network.RPCURL},
-		ChainID:      network.ChainID,
-		Logger:       slog.New(slog.DiscardHandler),
+		QueryGRPCURLs: []string{network.GRPCURL},
+		QueryRPCURLs:  []string{network.RPCURL},
+		ChainID:       network.ChainID,
+		Logger:        slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err

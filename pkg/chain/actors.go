@@ -24,9 +24,9 @@ func (q *Queries) Application(ctx context.Context, address string) (*apptypes.Ap
 
 func (q *Queries) askApplication(ctx context.Context, address string) (answer[*apptypes.Application], error) {
 	return now(ctx, q.node, fmt.Sprintf("application %q", address),
-		func(ctx context.Context, opts ...grpc.CallOption) (*apptypes.QueryGetApplicationResponse, error) {
+		func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*apptypes.QueryGetApplicationResponse, error) {
 			request := &apptypes.QueryGetApplicationRequest{Address: address}
-			return apptypes.NewQueryClient(q.node.conn).Application(ctx, request, opts...)
+			return apptypes.NewQueryClient(conn).Application(ctx, request, opts...)
 		},
 		func(r *apptypes.QueryGetApplicationResponse) *apptypes.Application { return &r.Application })
 }
@@ -40,9 +40,9 @@ func (q *Queries) Supplier(ctx context.Context, operatorAddress string) (*shared
 
 func (q *Queries) askSupplier(ctx context.Context, operatorAddress string) (answer[*sharedtypes.Supplier], error) {
 	return now(ctx, q.node, fmt.Sprintf("supplier %q", operatorAddress),
-		func(ctx context.Context, opts ...grpc.CallOption) (*suppliertypes.QueryGetSupplierResponse, error) {
+		func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*suppliertypes.QueryGetSupplierResponse, error) {
 			request := &suppliertypes.QueryGetSupplierRequest{OperatorAddress: operatorAddress}
-			return suppliertypes.NewQueryClient(q.node.conn).Supplier(ctx, request, opts...)
+			return suppliertypes.NewQueryClient(conn).Supplier(ctx, request, opts...)
 		},
 		func(r *suppliertypes.QueryGetSupplierResponse) *sharedtypes.Supplier { return &r.Supplier })
 }
@@ -69,9 +69,9 @@ func (q *Queries) askPubKey(ctx context.Context, address string) (answer[cryptot
 // none.
 func (q *Queries) Balance(ctx context.Context, address string) (math.Int, error) {
 	what := fmt.Sprintf("balance of %q", address)
-	response, _, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*banktypes.QuerySpendableBalanceByDenomResponse, error) {
+	response, _, err := ask(ctx, q.node, what, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*banktypes.QuerySpendableBalanceByDenomResponse, error) {
 		request := &banktypes.QuerySpendableBalanceByDenomRequest{Address: address, Denom: Denom}
-		return banktypes.NewQueryClient(q.node.conn).SpendableBalanceByDenom(ctx, request, opts...)
+		return banktypes.NewQueryClient(conn).SpendableBalanceByDenom(ctx, request, opts...)
 	})
 	if err != nil {
 		return math.Int{}, err
@@ -87,9 +87,9 @@ func (q *Queries) Balance(ctx context.Context, address string) (math.Int, error)
 // there is no claim now, be it that none was made or that it is settled.
 func (q *Queries) Claim(ctx context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
 	what := fmt.Sprintf("claim of supplier %q for session %q", supplier, sessionID)
-	response, _, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*prooftypes.QueryGetClaimResponse, error) {
+	response, _, err := ask(ctx, q.node, what, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*prooftypes.QueryGetClaimResponse, error) {
 		request := &prooftypes.QueryGetClaimRequest{SessionId: sessionID, SupplierOperatorAddress: supplier}
-		return prooftypes.NewQueryClient(q.node.conn).Claim(ctx, request, opts...)
+		return prooftypes.NewQueryClient(conn).Claim(ctx, request, opts...)
 	})
 	if err != nil {
 		return nil, err

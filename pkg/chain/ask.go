@@ -17,8 +17,8 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
-// Attempts at one call, as long as its context lasts. Only a node that did not
-// answer is asked again; what it answered stands.
+// Attempts at one call, as long as its context lasts, where no other server can
+// take it over. Only who did not answer is asked again; what was answered stands.
 const (
 	maxAttempts   = 4
 	firstPause    = 100 * time.Millisecond
@@ -26,35 +26,43 @@ const (
 	pauseMultiple = 3
 )
 
-// ask puts a question to the gRPC server. The height is that of the state which
-// answered, 0 if the answer does not tell. The error wraps relayer.ErrNotFound,
-// or ErrUnreachable, or else the gRPC status with which the chain answered.
+// ask puts a question to the gRPC server in use, and to the next one if it gives
+// no answer. The height is that of the state which answered, 0 if the answer does
+// not tell. The error wraps relayer.ErrNotFound, or ErrUnreachable, or else the
+// gRPC status with which the chain answered.
 func ask[T any](
 	ctx context.Context, n *Node, what string,
-	call func(ctx context.Context, opts ...grpc.CallOption) (T, error),
+	call func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (T, error),
 ) (answer T, height int64, err error) {
-	err = attempts(ctx, n.timeout, unanswered, func(ctx context.Context) error {
+	s, err := n.grpc.call(ctx, n.timeout, unanswered, func(ctx context.Context, s *server) error {
 		var header metadata.MD
 		var err error
-		answer, err = call(ctx, grpc.Header(&header))
+		best, newest := n.seen.Load(), n.grpc.answered.Load()
+		answer, err = call(ctx, s.grpc, grpc.Header(&header))
 		height = heightOf(header)
+		n.note(height)
+		n.grpc.saw(s, height, best)
+		if behind := n.grpc.order(height, newest); behind != nil {
+			return behind
+		}
 		return err
 	})
-	n.note(height)
 	if err != nil {
 		var none T
-		return none, height, fmt.Errorf("%s: %w", what, n.explain(err))
+		return none, height, fmt.Errorf("%s: %w", what, explain(s, err))
 	}
 	return answer, height, nil
 }
 
 // explain adds what the kind of error means.
-func (n *Node) explain(err error) error {
+func explain(s *server, err error) error {
 	switch {
+	case s == nil: // none was asked
+		return err
 	case status.Code(err) == codes.NotFound:
 		return fmt.Errorf("%w: %w", relayer.ErrNotFound, err)
 	case unanswered(err):
-		return fmt.Errorf("%w: grpc %s: %w", ErrUnreachable, n.grpcURL, err)
+		return fmt.Errorf("%w: grpc %s: %w", ErrUnreachable, s.name, err)
 	default:
 		return err
 	}
@@ -66,7 +74,7 @@ func unanswered(err error) bool {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return true
 	}
-	return errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBehind)
 }
 
 func heightOf(header metadata.MD) int64 {
@@ -85,31 +93,36 @@ func heightOf(header metadata.MD) int64 {
 // many megabytes: a block, or its results at a settlement.
 const largeAnswer = 6
 
-// callRPC calls an RPC server. The error wraps ErrUnreachable unless the server
+// callRPC calls the RPC server in use, and the next one if it gives no answer. It
+// returns the server that answered. The error wraps ErrUnreachable unless a server
 // has answered with an error, which is then wrapped as *rpctypes.RPCError.
 func callRPC[T any](
-	ctx context.Context, n *Node, c cometClient, what string, call func(ctx context.Context) (T, error),
-) (answer T, err error) {
-	return callRPCWithin(ctx, n.timeout, c, what, call)
+	ctx context.Context, n *Node, what string, call func(ctx context.Context, c cometClient) (T, error),
+) (answer T, s *server, err error) {
+	return callRPCWithin(ctx, n, n.timeout, what, call)
 }
 
 // callRPCWithin is callRPC with another bound on one attempt.
 func callRPCWithin[T any](
-	ctx context.Context, each time.Duration, c cometClient, what string, call func(ctx context.Context) (T, error),
-) (answer T, err error) {
-	err = attempts(ctx, each, silent, func(ctx context.Context) error {
+	ctx context.Context, n *Node, each time.Duration, what string, call func(ctx context.Context, c cometClient) (T, error),
+) (answer T, s *server, err error) {
+	s, err = n.query.call(ctx, each, silent, func(ctx context.Context, s *server) error {
 		var err error
-		answer, err = call(ctx)
+		answer, err = call(ctx, s.rpc)
 		return err
 	})
 	if err == nil {
-		return answer, nil
+		return answer, s, nil
 	}
 	var none T
-	if silent(err) {
-		return none, fmt.Errorf("%s: %w: rpc %s: %w", what, ErrUnreachable, c.at, err)
+	switch {
+	case s == nil: // none was asked
+		return none, nil, fmt.Errorf("%s: %w", what, err)
+	case silent(err):
+		return none, s, fmt.Errorf("%s: %w: rpc %s: %w", what, ErrUnreachable, s.name, err)
+	default:
+		return none, s, fmt.Errorf("%s: rpc %s: %w", what, s.name, err)
 	}
-	return none, fmt.Errorf("%s: rpc %s: %w", what, c.at, err)
 }
 
 // silent reports whether an RPC server has not answered.
@@ -118,24 +131,7 @@ func silent(err error) bool {
 	return !errors.As(err, &answered)
 }
 
-// attempts calls until an answer comes, attempts are used up or ctx is done.
-// each bounds one attempt.
-func attempts(
-	ctx context.Context, each time.Duration, again func(error) bool, call func(context.Context) error,
-) error {
-	pause := firstPause
-	for i := 1; ; i++ {
-		err := attempt(ctx, each, call)
-		if err == nil || i == maxAttempts || ctx.Err() != nil || !again(err) {
-			return err
-		}
-		if !rest(ctx, pause) {
-			return err
-		}
-		pause = min(pause*pauseMultiple, maxPause)
-	}
-}
-
+// attempt calls once, for no longer than each.
 func attempt(ctx context.Context, each time.Duration, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()

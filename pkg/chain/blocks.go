@@ -20,18 +20,18 @@ func (q *Queries) BlockAt(ctx context.Context, height int64) (*relayer.Block, er
 
 func (q *Queries) askBlock(ctx context.Context, height int64) (answer[*relayer.Block], error) {
 	what := fmt.Sprintf("block %d", height)
-	result, err := callRPC(ctx, q.node, q.node.query, what, func(ctx context.Context) (*ctypes.ResultHeader, error) {
-		return q.node.query.Header(ctx, &height)
+	result, s, err := callRPC(ctx, q.node, what, func(ctx context.Context, c cometClient) (*ctypes.ResultHeader, error) {
+		return c.Header(ctx, &height)
 	})
 	if err != nil {
-		return answer[*relayer.Block]{}, q.node.placeHeight(ctx, height, err)
+		return answer[*relayer.Block]{}, q.node.placeHeight(ctx, s, height, err)
 	}
 	h, err := newHead(result.Header)
 	if err == nil && h.block.Height != height {
 		err = fmt.Errorf("%w: block %d in its place", ErrMalformed, h.block.Height)
 	}
 	if err != nil {
-		return answer[*relayer.Block]{}, fmt.Errorf("%s: rpc %s: %w", what, q.node.query.at, err)
+		return answer[*relayer.Block]{}, fmt.Errorf("%s: rpc %s: %w", what, s.name, err)
 	}
 	return answer[*relayer.Block]{value: h.block, final: true}, nil
 }

@@ -26,11 +26,14 @@ import (
 // *Refusal if the chain refuses the transaction as things stand; any other error
 // means that it was not executed.
 func (n *Node) Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, err error) {
-	response, _, err := ask(ctx, n, "simulate", func(ctx context.Context, opts ...grpc.CallOption) (*txtypes.SimulateResponse, error) {
-		return txtypes.NewServiceClient(n.conn).Simulate(ctx, &txtypes.SimulateRequest{TxBytes: txBytes}, opts...)
+	response, _, err := ask(ctx, n, "simulate", func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*txtypes.SimulateResponse, error) {
+		return txtypes.NewServiceClient(conn).Simulate(ctx, &txtypes.SimulateRequest{TxBytes: txBytes}, opts...)
 	})
 	if err == nil {
 		return response.GetGasInfo().GetGasUsed(), nil
+	}
+	if errors.Is(err, ErrUnreachable) || !answeredOverGRPC(err) {
+		return 0, err
 	}
 	switch code := status.Code(err); code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unimplemented,
@@ -39,6 +42,12 @@ func (n *Node) Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, er
 	default:
 		return 0, &Refusal{Codespace: SimulationCodespace, Code: uint32(code), Log: words(err)}
 	}
+}
+
+// answeredOverGRPC reports whether the error has come from a server.
+func answeredOverGRPC(err error) bool {
+	var said interface{ GRPCStatus() *status.Status }
+	return errors.As(err, &said)
 }
 
 // words returns what the server said, without what was wrapped around it.
@@ -50,27 +59,66 @@ func words(err error) string {
 	return err.Error()
 }
 
-// Broadcast hands a signed transaction to the node and returns when the node has
+// Broadcast hands a signed transaction to a node and returns when the node has
 // checked it. A transaction that the node has already is no error. The error is
 // a *Refusal if the node refuses it, or wraps ErrNotSent if there was no
-// connection, by which it is not in that node's mempool; after any other error it
-// may be.
+// connection, by which it is in no mempool; after any other error it may be.
+//
+// A node that gives no answer makes the next one that is up be tried at once with
+// the same bytes, which do no harm in two mempools. A refusal is an answer, unless
+// a node that was tried before may have taken the transaction: then the error
+// wraps the refusal's words and ErrUnreachable, and is no *Refusal.
 func (n *Node) Broadcast(ctx context.Context, txBytes []byte) error {
-	// One attempt only: the caller decides when to send again, and counts.
+	var failed []error
+	sent := false // perhaps
+	for range n.tx.servers {
+		s, _, err := n.tx.current()
+		if err != nil {
+			return fmt.Errorf("broadcast: %w", errors.Join(append(failed, err)...))
+		}
+		err = n.broadcast(ctx, s, txBytes)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrUnreachable) {
+			if sent {
+				return fmt.Errorf("broadcast: %w, then rpc %s said: %v", errors.Join(failed...), s.name, err)
+			}
+			return err
+		}
+		failed = append(failed, err)
+		sent = sent || !errors.Is(err, errNeverLeft)
+		if ctx.Err() != nil || !n.tx.failed(s, err) {
+			break
+		}
+	}
+	err := errors.Join(failed...)
+	if !sent {
+		return fmt.Errorf("broadcast: %w: %w", ErrNotSent, err)
+	}
+	return fmt.Errorf("broadcast: %w", err)
+}
+
+// errNeverLeft says that one server received nothing.
+var errNeverLeft = errors.New("no connection")
+
+// broadcast hands a transaction to one server, in one attempt: the caller decides
+// when to send again, and counts.
+func (n *Node) broadcast(ctx context.Context, s *server, txBytes []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	result, err := n.tx.BroadcastTxSync(ctx, txBytes)
+	result, err := s.rpc.BroadcastTxSync(ctx, txBytes)
 	if err != nil {
 		// A node that refuses before it has asked the application has no code
 		// for it. The SDK gives the known cases the codes of x/auth.
 		known := client.CheckCometError(err, txBytes)
 		switch {
 		case known == nil && neverLeft(err):
-			return fmt.Errorf("broadcast: %w: %w: rpc %s: %w", ErrNotSent, ErrUnreachable, n.tx.at, err)
+			return fmt.Errorf("%w: %w: rpc %s: %w", errNeverLeft, ErrUnreachable, s.name, err)
 		case known == nil && silent(err):
-			return fmt.Errorf("broadcast: %w: rpc %s: %w", ErrUnreachable, n.tx.at, err)
+			return fmt.Errorf("%w: rpc %s: %w", ErrUnreachable, s.name, err)
 		case known == nil:
-			return fmt.Errorf("broadcast: rpc %s: %w", n.tx.at, err)
+			return fmt.Errorf("broadcast: rpc %s: %w", s.name, err)
 		}
 		result = &ctypes.ResultBroadcastTx{Code: known.Code, Codespace: known.Codespace, Log: err.Error()}
 	}
@@ -104,8 +152,8 @@ func (n *Node) AccountNumber(ctx context.Context, address string) (uint64, error
 // account fetches an account of any kind.
 func (n *Node) account(ctx context.Context, address string) (cosmostypes.AccountI, int64, error) {
 	what := "account " + address
-	response, height, err := ask(ctx, n, what, func(ctx context.Context, opts ...grpc.CallOption) (*authtypes.QueryAccountResponse, error) {
-		return authtypes.NewQueryClient(n.conn).Account(ctx, &authtypes.QueryAccountRequest{Address: address}, opts...)
+	response, height, err := ask(ctx, n, what, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*authtypes.QueryAccountResponse, error) {
+		return authtypes.NewQueryClient(conn).Account(ctx, &authtypes.QueryAccountRequest{Address: address}, opts...)
 	})
 	if err != nil {
 		return nil, height, err
@@ -123,8 +171,8 @@ func (n *Node) account(ctx context.Context, address string) (cosmostypes.Account
 // MinGasPrice returns the price in upokt per unit of gas below which the node
 // refuses transactions. It is a setting of that node, not of the chain.
 func (n *Node) MinGasPrice(ctx context.Context) (math.LegacyDec, error) {
-	response, _, err := ask(ctx, n, "minimum gas price", func(ctx context.Context, opts ...grpc.CallOption) (*nodeservice.ConfigResponse, error) {
-		return nodeservice.NewServiceClient(n.conn).Config(ctx, &nodeservice.ConfigRequest{}, opts...)
+	response, _, err := ask(ctx, n, "minimum gas price", func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*nodeservice.ConfigResponse, error) {
+		return nodeservice.NewServiceClient(conn).Config(ctx, &nodeservice.ConfigRequest{}, opts...)
 	})
 	if err != nil {
 		return math.LegacyDec{}, err
@@ -143,8 +191,8 @@ func (n *Node) MinGasPrice(ctx context.Context) (math.LegacyDec, error) {
 // can be below that of the newest block seen, for a moment or as long as the
 // gRPC server lags, and then an answer does not yet reflect that block.
 func (n *Node) StateHeight(ctx context.Context) (int64, error) {
-	_, height, err := ask(ctx, n, "state height", func(ctx context.Context, opts ...grpc.CallOption) (*sharedtypes.QueryParamsResponse, error) {
-		return sharedtypes.NewQueryClient(n.conn).Params(ctx, &sharedtypes.QueryParamsRequest{}, opts...)
+	_, height, err := ask(ctx, n, "state height", func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*sharedtypes.QueryParamsResponse, error) {
+		return sharedtypes.NewQueryClient(conn).Params(ctx, &sharedtypes.QueryParamsRequest{}, opts...)
 	})
 	if err != nil {
 		return 0, err
@@ -153,8 +201,8 @@ func (n *Node) StateHeight(ctx context.Context) (int64, error) {
 		return height, nil
 	}
 	// A proxy may have dropped the header that carries the height.
-	response, _, err := ask(ctx, n, "state height", func(ctx context.Context, opts ...grpc.CallOption) (*nodeservice.StatusResponse, error) {
-		return nodeservice.NewServiceClient(n.conn).Status(ctx, &nodeservice.StatusRequest{}, opts...)
+	response, _, err := ask(ctx, n, "state height", func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*nodeservice.StatusResponse, error) {
+		return nodeservice.NewServiceClient(conn).Status(ctx, &nodeservice.StatusRequest{}, opts...)
 	})
 	if err != nil {
 		return 0, err

@@ -19,10 +19,10 @@ const nobody = "127.0.0.1:1"
 
 func TestDial_ConfigurationThatCannotBeRight(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"no chain id": {QueryGRPCURL: nobody, TxRPCURL: nobody},
-		"no grpc":     {TxRPCURL: nobody, ChainID: "x"},
-		"no rpc":      {QueryGRPCURL: nobody, ChainID: "x"},
-		"odd scheme":  {QueryGRPCURL: "unix:///socket", TxRPCURL: nobody, ChainID: "x"},
+		"no chain id": {QueryGRPCURLs: []string{nobody}, TxRPCURLs: []string{nobody}},
+		"no grpc":     {TxRPCURLs: []string{nobody}, ChainID: "x"},
+		"no rpc":      {QueryGRPCURLs: []string{nobody}, ChainID: "x"},
+		"odd scheme":  {QueryGRPCURLs: []string{"unix:///socket"}, TxRPCURLs: []string{nobody}, ChainID: "x"},
 	} {
 		if _, err := Dial(t.Context(), cfg); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)
@@ -31,11 +31,11 @@ func TestDial_ConfigurationThatCannotBeRight(t *testing.T) {
 }
 
 func TestDial_UnreachableNodeIsNamed(t *testing.T) {
-	f, reached := newFakeNode(t)
+	f, _ := newFakeNode(t)
 	for name, cfg := range map[string]Config{
-		"grpc":   {QueryGRPCURL: nobody, TxRPCURL: f.rpc.URL},
-		"rpc":    {QueryGRPCURL: reached.grpcURL.target, QueryRPCURLs: []string{"http://user:secret@" + nobody}, TxRPCURL: f.rpc.URL},
-		"tx rpc": {QueryGRPCURL: reached.grpcURL.target, QueryRPCURLs: []string{f.rpc.URL}, TxRPCURL: nobody},
+		"grpc":   {QueryGRPCURLs: []string{nobody}, TxRPCURLs: []string{f.rpc.URL}},
+		"rpc":    {QueryGRPCURLs: []string{f.grpcAddr}, QueryRPCURLs: []string{"http://user:secret@" + nobody}, TxRPCURLs: []string{f.rpc.URL}},
+		"tx rpc": {QueryGRPCURLs: []string{f.grpcAddr}, QueryRPCURLs: []string{f.rpc.URL}, TxRPCURLs: []string{nobody}},
 	} {
 		cfg.ChainID, cfg.Timeout, cfg.Logger = testChainID, 100*time.Millisecond, slog.New(slog.DiscardHandler)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -48,9 +48,9 @@ func TestDial_UnreachableNodeIsNamed(t *testing.T) {
 }
 
 func TestDial_WrongChainOfAnyServerIsFound(t *testing.T) {
-	f, reached := newFakeNode(t)
+	f, _ := newFakeNode(t)
 	cfg := Config{
-		QueryGRPCURL: reached.grpcURL.target, TxRPCURL: f.rpc.URL, ChainID: testChainID,
+		QueryGRPCURLs: []string{f.grpcAddr}, TxRPCURLs: []string{f.rpc.URL}, ChainID: testChainID,
 		Timeout: time.Second, Logger: slog.New(slog.DiscardHandler),
 	}
 	f.set(func(f *fakeNode) {

@@ -2,7 +2,12 @@
 // how to follow its blocks, how to ask it questions and how to hand it a
 // transaction. Nothing outside of it speaks CometBFT RPC or gRPC to a node.
 //
-// Dial opens a Node, the connection. Three things stand on it:
+// Dial opens a Node, the connection, to one address or to several of each kind:
+// gRPC for questions, RPC for blocks, RPC for transactions. Of each kind one is in
+// use. It is kept until it gives no answer or falls more than two blocks behind
+// another; then the next one that is well takes its place, and the call that found
+// out is made there. The others are looked at in the background. Three things
+// stand on a Node:
 //
 //   - BlockDriver emits every committed block once, in order and without gaps,
 //     from a websocket subscription when that speaks and by polling when it is
@@ -24,7 +29,12 @@
 //     at the same time share one query, which does not belong to any of them: one
 //     caller's cancellation does not fail the others.
 //   - A height below one that was already emitted, or a block that does not
-//     continue the one before it, is ErrChainRegressed and is not emitted.
+//     continue the one before it, is ErrChainRegressed and is not emitted. Where
+//     there are several nodes, the one that shows such a block is not used again.
+//   - No address is used before it has said that it is on the right chain.
+//   - Where there are several nodes, no answer is believed that comes from an older
+//     state than one before it: what was there does not become absent by a change
+//     of nodes.
 //   - A private key appears in no log, error or format verb.
 //
 // What sessions, claims and proofs mean is left to the packages that ask.

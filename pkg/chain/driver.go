@@ -24,6 +24,11 @@ type feed interface {
 	headers(ctx context.Context, from, to int64) ([]head, error)
 	// subscribe delivers new heads until it breaks or ctx is done.
 	subscribe(ctx context.Context, deliver func(head)) error
+	// disown is told of a head that does not continue the chain, and why.
+	disown(h head, err error)
+	// tolerance returns how many blocks the feed may fall behind without having
+	// gone back.
+	tolerance() int64
 }
 
 var _ feed = (*Node)(nil)
@@ -117,7 +122,7 @@ func newBlockDriver(source feed, log *slog.Logger, opts ...BlockDriverOption) (*
 		first:      make(chan struct{}),
 	}
 	d.group = async.NewGroup(context.Background(), async.OnFailure(d.fail))
-	d.follower = &follower{feed: source, log: log, emit: d.emit}
+	d.follower = &follower{feed: source, log: log, emit: d.emit, tolerance: source.tolerance()}
 	for _, opt := range opts {
 		opt(d)
 	}
@@ -221,6 +226,10 @@ func (d *BlockDriver) subscribe(ctx context.Context, events chan<- head) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errOtherServer) {
+			d.log.Info("block subscription moves", "error", err)
+			continue
+		}
 		if heard || pause == 0 {
 			d.log.Warn("block subscription broke", "error", err)
 			pause = time.Second
@@ -245,6 +254,9 @@ func (d *BlockDriver) follow(ctx context.Context, events <-chan head) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case h := <-events:
+			if next != 0 && h.block.Height < next-1 {
+				continue // of a node that lags: as good as silence
+			}
 			if err = d.follower.hear(ctx, h); err == nil {
 				d.poll(false)
 			}

@@ -165,3 +165,23 @@ func TestNewBlockDriver_RefusesWhatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+func TestBlockDriver_EventsOfANodeThatLagsAreNoReasonNotToPoll(t *testing.T) {
+	feed := newTestFeed(5)
+	d := startDriver(t, feed, WithMinSilence(20*time.Millisecond), WithPollInterval(5*time.Millisecond))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case feed.events <- testHead("a", 3):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	feed.set(func(f *testFeed) { f.height = 6 })
+	until(t, func() bool { return d.Latest().Height == 6 && d.Source() == "polling" })
+	close(stop)
+	<-stopped
+}

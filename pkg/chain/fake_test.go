@@ -28,14 +28,18 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-const testChainID = "test-chain"
+const (
+	testChainID    = "test-chain"
+	methodNodeInfo = "/cosmos.base.tendermint.v1beta1.Service/GetNodeInfo"
+)
 
 // fakeNode answers as the test says, where a real chain cannot be made to.
 type fakeNode struct {
 	cmtservice.UnimplementedServiceServer
 	apptypes.UnimplementedQueryServer
 
-	rpc *httptest.Server
+	rpc      *httptest.Server
+	grpcAddr string
 
 	mu      sync.Mutex
 	height  int64 // of the state that answers
@@ -47,21 +51,61 @@ type fakeNode struct {
 // newFakeNode returns a node and a connection to it.
 func newFakeNode(t testing.TB) (*fakeNode, *Node) {
 	t.Helper()
-	f := &fakeNode{
-		height: 10, calls: make(map[string]int),
-		answers: make(map[string]func() (any, error)), results: make(map[string]any),
-	}
-	f.answers["/cosmos.base.tendermint.v1beta1.Service/GetNodeInfo"] = func() (any, error) {
-		return &cmtservice.GetNodeInfoResponse{DefaultNodeInfo: &cmtp2p.DefaultNodeInfo{Network: testChainID}}, nil
-	}
-	f.results["status"] = json.RawMessage(`{"node_info":{"network":"` + testChainID + `"},"sync_info":{"latest_block_height":"10","earliest_block_height":"1"}}`)
-	grpcAddr := f.serveGRPC(t)
+	f := startFake(t)
+	return f, dialFakes(t, f)
+}
+
+// startFake returns a node on the test's chain at height 10.
+func startFake(t testing.TB) *fakeNode {
+	t.Helper()
+	f := &fakeNode{calls: make(map[string]int), answers: make(map[string]func() (any, error)), results: make(map[string]any)}
+	f.onChain(testChainID)
+	f.at(10)
+	f.grpcAddr = f.serveGRPC(t)
 	f.rpc = httptest.NewServer(http.HandlerFunc(f.serveRPC))
 	t.Cleanup(f.rpc.Close)
-	node, err := Dial(testContext(t), Config{
-		QueryGRPCURL: grpcAddr, TxRPCURL: f.rpc.URL, ChainID: testChainID,
-		Timeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+	return f
+}
+
+// onChain makes the node say that it is on a chain.
+func (f *fakeNode) onChain(id string) {
+	f.set(func(f *fakeNode) {
+		f.answers[methodNodeInfo] = func() (any, error) {
+			return &cmtservice.GetNodeInfoResponse{DefaultNodeInfo: &cmtp2p.DefaultNodeInfo{Network: id}}, nil
+		}
+		f.results["status"] = json.RawMessage(`{"node_info":{"network":"` + id + `"},"sync_info":{"latest_block_height":"10","earliest_block_height":"1"}}`)
 	})
+}
+
+// at makes the node answer from the state at height.
+func (f *fakeNode) at(height int64) {
+	f.set(func(f *fakeNode) {
+		f.height = height
+		f.results["abci_info"] = json.RawMessage(`{"response":{"last_block_height":"` + strconv.FormatInt(height, 10) + `"}}`)
+	})
+}
+
+// fakesConfig names the nodes in their order.
+func fakesConfig(fakes ...*fakeNode) Config {
+	cfg := Config{
+		ChainID: testChainID, Timeout: time.Second, ProbeInterval: 20 * time.Millisecond,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	for _, f := range fakes {
+		cfg.QueryGRPCURLs = append(cfg.QueryGRPCURLs, f.grpcAddr)
+		cfg.TxRPCURLs = append(cfg.TxRPCURLs, f.rpc.URL)
+	}
+	return cfg
+}
+
+func dialFakes(t testing.TB, fakes ...*fakeNode) *Node {
+	t.Helper()
+	return dialNode(t, fakesConfig(fakes...))
+}
+
+func dialNode(t testing.TB, cfg Config) *Node {
+	t.Helper()
+	node, err := Dial(testContext(t), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +114,7 @@ func newFakeNode(t testing.TB) (*fakeNode, *Node) {
 			t.Error(err)
 		}
 	})
-	return f, node
+	return node
 }
 
 func (f *fakeNode) serveGRPC(t testing.TB) string {

@@ -83,8 +83,8 @@ func (n *Node) indexedTx(ctx context.Context, hash []byte) (TxResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, indexPatience)
 	defer cancel()
 	what := fmt.Sprintf("transaction %X", hash)
-	tx, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultTx, error) {
-		return n.query.Tx(ctx, hash, false)
+	tx, _, err := callRPC(ctx, n, what, func(ctx context.Context, c cometClient) (*ctypes.ResultTx, error) {
+		return c.Tx(ctx, hash, false)
 	})
 	if err != nil {
 		return TxResult{}, err
@@ -98,14 +98,14 @@ func (n *Node) indexedTx(ctx context.Context, hash []byte) (TxResult, error) {
 // askTxs fetches which transactions are in the block at height.
 func (n *Node) askTxs(ctx context.Context, height int64) (answer[positions], error) {
 	what := fmt.Sprintf("block %d", height)
-	block, err := callRPCWithin(ctx, largeAnswer*n.timeout, n.query, what, func(ctx context.Context) (*ctypes.ResultBlock, error) {
-		return n.query.Block(ctx, &height)
+	block, s, err := callRPCWithin(ctx, n, largeAnswer*n.timeout, what, func(ctx context.Context, c cometClient) (*ctypes.ResultBlock, error) {
+		return c.Block(ctx, &height)
 	})
 	if err != nil {
-		return answer[positions]{}, n.placeHeight(ctx, height, err)
+		return answer[positions]{}, n.placeHeight(ctx, s, height, err)
 	}
 	if block.Block == nil || block.Block.Height != height {
-		return answer[positions]{}, fmt.Errorf("%s: %w: rpc %s returned another or none", what, ErrMalformed, n.query.at)
+		return answer[positions]{}, fmt.Errorf("%s: %w: rpc %s returned another or none", what, ErrMalformed, s.name)
 	}
 	txs := make(positions, len(block.Block.Txs))
 	for i, tx := range block.Block.Txs {
@@ -132,14 +132,14 @@ func (n *Node) resultOf(ctx context.Context, height int64, position int) (TxResu
 // settlement height it can have many megabytes, so it is not remembered.
 func (n *Node) blockResults(ctx context.Context, height int64) (*ctypes.ResultBlockResults, error) {
 	what := fmt.Sprintf("results of block %d", height)
-	results, err := callRPCWithin(ctx, largeAnswer*n.timeout, n.query, what, func(ctx context.Context) (*ctypes.ResultBlockResults, error) {
-		return n.query.BlockResults(ctx, &height)
+	results, s, err := callRPCWithin(ctx, n, largeAnswer*n.timeout, what, func(ctx context.Context, c cometClient) (*ctypes.ResultBlockResults, error) {
+		return c.BlockResults(ctx, &height)
 	})
 	if err != nil {
-		return nil, n.placeHeight(ctx, height, err)
+		return nil, n.placeHeight(ctx, s, height, err)
 	}
 	if results.Height != height {
-		return nil, fmt.Errorf("%s: %w: rpc %s returned height %d", what, ErrMalformed, n.query.at, results.Height)
+		return nil, fmt.Errorf("%s: %w: rpc %s returned height %d", what, ErrMalformed, s.name, results.Height)
 	}
 	return results, nil
 }

@@ -20,6 +20,9 @@ type follower struct {
 	feed feed
 	log  *slog.Logger
 	emit func(context.Context, *relayer.Block) error
+	// tolerance is how many blocks the feed may be behind the block emitted last
+	// without having gone back.
+	tolerance int64
 
 	processed int64          // height before the first to emit, 0 if the newest is the first
 	next      int64          // height of the block to emit next, 0 before the first
@@ -37,7 +40,7 @@ func (f *follower) hear(ctx context.Context, h head) error {
 	case height > f.next:
 		return f.fetch(ctx, height)
 	case f.last != nil && height == f.last.Height && !bytes.Equal(h.block.Hash, f.last.Hash):
-		return fmt.Errorf("%w: block %d was %X and now is %X", ErrChainRegressed, height, f.last.Hash, h.block.Hash)
+		return f.disown(h, fmt.Errorf("%w: block %d was %X and now is %X", ErrChainRegressed, height, f.last.Hash, h.block.Hash))
 	}
 	return nil // seen already, by polling or from a node that lags
 }
@@ -53,7 +56,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
-	if newest < f.next-1 {
+	if newest < f.next-1-f.tolerance {
 		return fmt.Errorf("%w: node is at block %d after block %d", ErrChainRegressed, newest, f.next-1)
 	}
 	return f.fetch(ctx, newest)
@@ -120,8 +123,8 @@ func (f *follower) accept(ctx context.Context, h head) error {
 	}
 	continues := f.last != nil && f.last.Height == b.Height-1
 	if continues && !bytes.Equal(h.parent, f.last.Hash) {
-		return fmt.Errorf("%w: block %d follows %X, block %d was %X",
-			ErrChainRegressed, b.Height, h.parent, f.last.Height, f.last.Hash)
+		return f.disown(h, fmt.Errorf("%w: block %d follows %X, block %d was %X",
+			ErrChainRegressed, b.Height, h.parent, f.last.Height, f.last.Hash))
 	}
 	if err := f.emit(ctx, b); err != nil {
 		return err
@@ -131,6 +134,12 @@ func (f *follower) accept(ctx context.Context, h head) error {
 	}
 	f.last, f.next = b, b.Height+1
 	return nil
+}
+
+// disown tells the feed that what it said of a block cannot be believed.
+func (f *follower) disown(h head, err error) error {
+	f.feed.disown(h, err)
+	return err
 }
 
 // observe updates the block time by one interval.

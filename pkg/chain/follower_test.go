@@ -36,6 +36,9 @@ type testFeed struct {
 	most   int // headers per call
 	asked  int // calls of latest
 
+	disowned []head
+	behind   int64 // tolerance
+
 	events chan head  // what the subscription says
 	broken chan error // ends the subscription
 }
@@ -93,6 +96,14 @@ func (f *testFeed) subscribe(ctx context.Context, deliver func(head)) error {
 		}
 	}
 }
+
+func (f *testFeed) disown(h head, _ error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.disowned = append(f.disowned, h)
+}
+
+func (f *testFeed) tolerance() int64 { return f.behind }
 
 // testFollower returns a follower and the heights that it has emitted.
 func testFollower(f feed, processed int64) (*follower, *[]int64) {

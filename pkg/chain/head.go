@@ -14,7 +14,8 @@ import (
 // head is a block as its header describes it.
 type head struct {
 	block  *relayer.Block
-	parent []byte // hash of the block before, empty at the first block
+	parent []byte  // hash of the block before, empty at the first block
+	from   *server // that described it
 }
 
 // newHead takes from a header what the relayer needs. The hash is computed, not
@@ -38,18 +39,25 @@ func newHead(header *comettypes.Header) (head, error) {
 // It asks the application rather than the block store, which is ahead of it
 // while a block is executed.
 func (n *Node) latest(ctx context.Context) (int64, error) {
-	info, err := callRPC(ctx, n, n.query, "abci info", n.query.ABCIInfo)
+	var best int64
+	info, s, err := callRPC(ctx, n, "abci info", func(ctx context.Context, c cometClient) (*ctypes.ResultABCIInfo, error) {
+		best = n.seen.Load()
+		return c.ABCIInfo(ctx)
+	})
 	if err != nil {
 		return 0, err
 	}
 	height := info.Response.LastBlockHeight
 	n.note(height)
+	n.query.saw(s, height, best)
 	return height, nil
 }
 
 // oldest returns the height of the oldest block that the node keeps.
 func (n *Node) oldest(ctx context.Context) (int64, error) {
-	status, err := callRPC(ctx, n, n.query, "status", n.query.Status)
+	status, _, err := callRPC(ctx, n, "status", func(ctx context.Context, c cometClient) (*ctypes.ResultStatus, error) {
+		return c.Status(ctx)
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -65,11 +73,11 @@ const headersPerCall = 20
 func (n *Node) headers(ctx context.Context, from, to int64) ([]head, error) {
 	what := fmt.Sprintf("headers from %d", from)
 	to = min(to, from+headersPerCall-1)
-	info, err := callRPC(ctx, n, n.query, what, func(ctx context.Context) (*ctypes.ResultBlockchainInfo, error) {
-		return n.query.BlockchainInfo(ctx, from, to)
+	info, s, err := callRPC(ctx, n, what, func(ctx context.Context, c cometClient) (*ctypes.ResultBlockchainInfo, error) {
+		return c.BlockchainInfo(ctx, from, to)
 	})
 	if err != nil {
-		return nil, n.placeHeight(ctx, from, err)
+		return nil, n.placeHeight(ctx, s, from, err)
 	}
 	heads := make([]head, 0, len(info.BlockMetas))
 	for i := len(info.BlockMetas) - 1; i >= 0; i-- { // the node lists the newest first
@@ -79,26 +87,31 @@ func (n *Node) headers(ctx context.Context, from, to int64) ([]head, error) {
 		}
 		h, err := newHead(&meta.Header)
 		if err != nil {
-			return nil, fmt.Errorf("%s: rpc %s: %w", what, n.query.at, err)
+			return nil, fmt.Errorf("%s: rpc %s: %w", what, s.name, err)
 		}
 		if h.block.Height != from+int64(len(heads)) {
 			break
 		}
+		h.from = s
 		heads = append(heads, h)
 	}
 	if len(heads) == 0 {
-		return nil, n.placeHeight(ctx, from, fmt.Errorf("%w: rpc %s does not return block %d", ErrMalformed, n.query.at, from))
+		return nil, n.placeHeight(ctx, s, from, fmt.Errorf("%w: rpc %s does not return block %d", ErrMalformed, s.name, from))
 	}
 	return heads, nil
 }
 
-// placeHeight finds out whether a failure to return the block at height has its
-// reason in the height. The node's own answer says so in prose only.
-func (n *Node) placeHeight(ctx context.Context, height int64, err error) error {
-	if errors.Is(err, ErrUnreachable) {
+// placeHeight finds out whether a server's failure to return the block at height
+// has its reason in the height. Its own answer says so in prose only.
+func (n *Node) placeHeight(ctx context.Context, s *server, height int64, err error) error {
+	if s == nil || errors.Is(err, ErrUnreachable) {
 		return err
 	}
-	status, statusErr := callRPC(ctx, n, n.query, "status", n.query.Status)
+	var status *ctypes.ResultStatus
+	statusErr := attempt(ctx, n.timeout, func(ctx context.Context) (err error) {
+		status, err = s.rpc.Status(ctx)
+		return err
+	})
 	if statusErr != nil {
 		return err
 	}

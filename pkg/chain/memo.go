@@ -76,6 +76,10 @@ func (m *memo[K, V]) get(ctx context.Context, key K) (V, error) {
 			return none, ErrClosed
 		}
 		defer m.node.flights.Done()
+		// The flight before may have landed after the look above.
+		if e, ok := m.answers.Get(key); ok && e.holds(m.node.seen.Load()) {
+			return e.value, e.absent
+		}
 		ctx, cancel := context.WithTimeout(m.node.base, flightAttempts*m.node.timeout)
 		defer cancel()
 		return m.learn(ctx, key)

@@ -6,28 +6,27 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
-	"github.com/cosmos/cosmos-sdk/client/grpc/cmtservice"
 	"github.com/cosmos/cosmos-sdk/codec"
-	"google.golang.org/grpc"
 )
 
-// Config says how to reach the chain.
+// Config says how to reach the chain. Of several addresses of a kind the first is
+// preferred; another is used when it gives no answer or lags, and is then kept.
 type Config struct {
-	// QueryGRPCURL is the gRPC address that questions go to: tcp://host:port,
-	// http://, https:// or host:port. Required.
-	QueryGRPCURL string
-	// QueryRPCURLs are CometBFT RPC addresses that blocks are followed from. The
-	// first that answers at Dial and is on the right chain is used. Empty means
-	// TxRPCURL.
+	// QueryGRPCURLs are gRPC addresses that questions go to: tcp://host:port,
+	// http://, https:// or host:port. At least one is required.
+	QueryGRPCURLs []string
+	// QueryRPCURLs are CometBFT RPC addresses that blocks are followed from. Empty
+	// means TxRPCURLs.
 	QueryRPCURLs []string
-	// TxRPCURL is the CometBFT RPC address that transactions are sent to. Empty
-	// means the address that blocks are followed from. One of both is required.
-	TxRPCURL string
+	// TxRPCURLs are CometBFT RPC addresses that transactions are sent to. Empty
+	// means those that blocks are followed from. One of both is required.
+	TxRPCURLs []string
 	// GRPCInsecure chooses plain text (true) or TLS (false) for a gRPC address
 	// that does not say https. Nil means plain text.
 	GRPCInsecure *bool
@@ -36,6 +35,9 @@ type Config struct {
 	ChainID string
 	// Timeout bounds one attempt at one call. Zero means DefaultTimeout.
 	Timeout time.Duration
+	// ProbeInterval is the time between two looks at each server of a kind that has
+	// several. Zero means DefaultProbeInterval.
+	ProbeInterval time.Duration
 	// Logger is told of what the operator should know. Nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -51,12 +53,12 @@ type Node struct {
 	timeout time.Duration
 	log     *slog.Logger
 
-	conn    *grpc.ClientConn
-	codec   *codec.ProtoCodec
-	http    *http.Client
-	query   cometClient // where blocks are followed
-	tx      cometClient // where transactions are sent
-	grpcURL grpcEndpoint
+	codec *codec.ProtoCodec
+	http  *http.Client
+	grpc  *pool         // where questions are asked
+	query *pool         // where blocks are followed
+	tx    *pool         // where transactions are sent; can be query
+	probe time.Duration // between two looks at a server
 
 	// seen is the highest height that any answer has named. Height and hash of
 	// a block never change, so it only serves to tell old answers from new ones.
@@ -74,7 +76,7 @@ type Node struct {
 
 	mu      sync.Mutex
 	closed  bool
-	flights sync.WaitGroup // queries in flight; grows only while not closed
+	flights sync.WaitGroup // queries in flight and watchers; grows only while not closed
 }
 
 // cometClient is one CometBFT RPC server.
@@ -83,99 +85,130 @@ type cometClient struct {
 	at rpcEndpoint
 }
 
-// Dial connects to the chain and makes sure that every node named is on it. The
-// error wraps ErrConfig, ErrUnreachable with the address that gave no answer, or
-// ErrWrongChainID with both chain ids. ctx bounds the call, not the connection.
+// Dial connects to the chain, for which one server of each kind must answer. Every
+// server is checked to be on the chain before it is used; one on another chain
+// never is. The error wraps ErrConfig, ErrUnreachable with the addresses that gave
+// no answer, or, if all of a kind are on another chain, ErrWrongChainID with both
+// chain ids. ctx bounds the call, not the connection.
 func Dial(ctx context.Context, cfg Config) (*Node, error) {
-	n, rpcs, err := newNode(cfg)
+	n, err := newNode(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.connect(ctx, rpcs, cfg.TxRPCURL); err != nil {
+	if err := n.establish(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	n.log.Info("connected to the chain", "chain_id", n.chainID,
-		"query_grpc", n.grpcURL.String(), "query_rpc", n.query.at.String(), "tx_rpc", n.tx.at.String())
+	for _, p := range n.pools() {
+		if !p.several() {
+			continue
+		}
+		for _, s := range p.servers {
+			n.depart()
+			go n.watch(p, s)
+		}
+	}
+	stats := n.Stats()
+	n.log.Info("connected to the chain", "chain_id", n.chainID, "query_grpc", stats.QueryGRPC.Endpoint,
+		"query_rpc", stats.QueryRPC.Endpoint, "tx_rpc", stats.TxRPC.Endpoint)
 	return n, nil
 }
 
 // newNode checks the configuration and builds everything that needs no network.
-func newNode(cfg Config) (*Node, []string, error) {
+func newNode(cfg Config) (*Node, error) {
 	if cfg.ChainID == "" {
-		return nil, nil, fmt.Errorf("%w: chain id is empty", ErrConfig)
-	}
-	rpcs := cfg.QueryRPCURLs
-	if len(rpcs) == 0 && cfg.TxRPCURL != "" {
-		rpcs = []string{cfg.TxRPCURL}
-	}
-	if len(rpcs) == 0 {
-		return nil, nil, fmt.Errorf("%w: neither query nor tx rpc url is given", ErrConfig)
-	}
-	at, err := parseGRPC(cfg.QueryGRPCURL, cfg.GRPCInsecure)
-	if err != nil {
-		return nil, nil, fmt.Errorf("query grpc url: %w", err)
+		return nil, fmt.Errorf("%w: chain id is empty", ErrConfig)
 	}
 	cdc, err := newCodec()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	conn, err := openGRPC(at, cdc)
-	if err != nil {
-		return nil, nil, err
-	}
-	n := &Node{
-		chainID: cfg.ChainID, timeout: cfg.Timeout, log: cfg.Logger,
-		conn: conn, codec: cdc, http: newHTTPClient(), grpcURL: at,
-	}
+	n := &Node{chainID: cfg.ChainID, timeout: cfg.Timeout, probe: cfg.ProbeInterval, log: cfg.Logger, codec: cdc, http: newHTTPClient()}
 	if n.timeout <= 0 {
 		n.timeout = DefaultTimeout
+	}
+	if n.probe <= 0 {
+		n.probe = DefaultProbeInterval
 	}
 	if n.log == nil {
 		n.log = slog.Default()
 	}
 	n.blockTxs = newMemo(n, indexedBlocks, n.askTxs)
 	n.base, n.cancel = context.WithCancel(context.Background())
-	return n, rpcs, nil
+	if err := n.name(cfg); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
 }
 
-// connect finds an RPC server to follow, and checks all chain ids.
-func (n *Node) connect(ctx context.Context, rpcs []string, txRPC string) error {
-	if err := n.checkGRPC(ctx); err != nil {
+// name makes the pools out of the addresses.
+func (n *Node) name(cfg Config) error {
+	openRPC := func(raw string) (*server, error) { return newRPCServer(raw, n.http) }
+	openGRPC := func(raw string) (*server, error) { return newGRPCServer(raw, cfg.GRPCInsecure, n.codec) }
+	blocks := cfg.QueryRPCURLs
+	if len(blocks) == 0 {
+		blocks = cfg.TxRPCURLs
+	}
+	var err error
+	if n.grpc, err = n.poolOf("query grpc", cfg.QueryGRPCURLs, openGRPC); err != nil {
 		return err
 	}
-	var failed []error
-	for _, raw := range rpcs {
-		client, err := n.openRPC(ctx, raw)
-		if err == nil {
-			n.query = client
-			failed = nil
-			break
-		}
-		failed = append(failed, err)
+	if n.query, err = n.poolOf("query rpc", blocks, openRPC); err != nil {
+		return err
 	}
-	if err := errors.Join(failed...); err != nil {
-		return fmt.Errorf("query rpc: %w", err)
+	n.tx = n.query
+	if len(cfg.TxRPCURLs) > 0 && len(cfg.QueryRPCURLs) > 0 {
+		n.tx, err = n.poolOf("tx rpc", cfg.TxRPCURLs, openRPC)
 	}
-	if txRPC == "" {
-		n.tx = n.query
-		return nil
-	}
-	client, err := n.openRPC(ctx, txRPC)
-	if err != nil {
-		return fmt.Errorf("tx rpc: %w", err)
-	}
-	n.tx = client
-	return nil
+	return err
 }
 
-func (n *Node) checkGRPC(ctx context.Context) error {
-	info, _, err := ask(ctx, n, "node info", func(ctx context.Context, opts ...grpc.CallOption) (*cmtservice.GetNodeInfoResponse, error) {
-		return cmtservice.NewServiceClient(n.conn).GetNodeInfo(ctx, &cmtservice.GetNodeInfoRequest{}, opts...)
-	})
-	if err != nil {
-		return fmt.Errorf("query grpc: %w", err)
+func (n *Node) poolOf(kind string, urls []string, open func(string) (*server, error)) (*pool, error) {
+	if len(urls) == 0 {
+		return nil, fmt.Errorf("%w: no %s url is given", ErrConfig, kind)
 	}
-	return n.checkChainID(n.grpcURL.String(), info.GetDefaultNodeInfo().GetNetwork())
+	var servers []*server
+	for _, raw := range urls {
+		s, err := open(raw)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s url: %w", kind, err), closeAll(servers))
+		}
+		servers = append(servers, s)
+	}
+	return newPool(kind, n.log, servers), nil
+}
+
+// pools returns the pools that there are, each once.
+func (n *Node) pools() []*pool {
+	var pools []*pool
+	for _, p := range []*pool{n.grpc, n.query, n.tx} {
+		if p != nil && !slices.Contains(pools, p) {
+			pools = append(pools, p)
+		}
+	}
+	return pools
+}
+
+// NodeStats is what is known of the servers behind a Node.
+type NodeStats struct {
+	QueryGRPC, QueryRPC, TxRPC PoolStats
+}
+
+// Stats returns which servers are in use and how often they were changed.
+func (n *Node) Stats() NodeStats {
+	return NodeStats{QueryGRPC: n.grpc.stats(), QueryRPC: n.query.stats(), TxRPC: n.tx.stats()}
+}
+
+// disown excludes the server that has described a block which does not continue
+// the chain.
+func (n *Node) disown(h head, err error) { n.query.bar(h.from, err) }
+
+// tolerance is how many blocks a server may be behind another without its chain
+// having gone back.
+func (n *Node) tolerance() int64 {
+	if n.query.several() {
+		return maxLag
+	}
+	return 0
 }
 
 func (n *Node) checkChainID(at, got string) error {
@@ -201,14 +234,29 @@ func (n *Node) Close() error {
 	n.cancel()
 	n.flights.Wait()
 	n.http.CloseIdleConnections()
-	if err := n.conn.Close(); err != nil {
-		return fmt.Errorf("close grpc connection to %s: %w", n.grpcURL, err)
+	var failed []error
+	for _, p := range n.pools() {
+		failed = append(failed, closeAll(p.servers))
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
-// depart counts a query that belongs to no single caller, so that Close awaits
-// it. It reports false when the node is closed.
+// closeAll ends the gRPC connections of servers.
+func closeAll(servers []*server) error {
+	var failed []error
+	for _, s := range servers {
+		if s.grpc == nil {
+			continue
+		}
+		if err := s.grpc.Close(); err != nil {
+			failed = append(failed, fmt.Errorf("close grpc connection to %s: %w", s.name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// depart counts a query that belongs to no single caller, or a watcher, so that
+// Close awaits it. It reports false when the node is closed.
 func (n *Node) depart() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -220,10 +268,13 @@ func (n *Node) depart() bool {
 }
 
 // note remembers that the chain has reached height.
-func (n *Node) note(height int64) {
+func (n *Node) note(height int64) { raise(&n.seen, height) }
+
+// raise makes the value at least height.
+func raise(value *atomic.Int64, height int64) {
 	for {
-		seen := n.seen.Load()
-		if height <= seen || n.seen.CompareAndSwap(seen, height) {
+		is := value.Load()
+		if height <= is || value.CompareAndSwap(is, height) {
 			return
 		}
 	}

@@ -16,8 +16,8 @@ func (q *Queries) SharedParams(ctx context.Context) (*sharedtypes.Params, error)
 
 func (q *Queries) askSharedParams(ctx context.Context, _ nothing) (answer[*sharedtypes.Params], error) {
 	return now(ctx, q.node, "shared parameters",
-		func(ctx context.Context, opts ...grpc.CallOption) (*sharedtypes.QueryParamsResponse, error) {
-			return sharedtypes.NewQueryClient(q.node.conn).Params(ctx, &sharedtypes.QueryParamsRequest{}, opts...)
+		func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*sharedtypes.QueryParamsResponse, error) {
+			return sharedtypes.NewQueryClient(conn).Params(ctx, &sharedtypes.QueryParamsRequest{}, opts...)
 		},
 		func(r *sharedtypes.QueryParamsResponse) *sharedtypes.Params { return &r.Params })
 }
@@ -35,9 +35,9 @@ func (q *Queries) SharedParamsAt(ctx context.Context, height int64) (*sharedtype
 
 func (q *Queries) askSharedParamsAt(ctx context.Context, height int64) (answer[*sharedtypes.Params], error) {
 	what := fmt.Sprintf("shared parameters at height %d", height)
-	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*sharedtypes.QueryParamsAtHeightResponse, error) {
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*sharedtypes.QueryParamsAtHeightResponse, error) {
 		request := &sharedtypes.QueryParamsAtHeightRequest{Height: height}
-		return sharedtypes.NewQueryClient(q.node.conn).ParamsAtHeight(ctx, request, opts...)
+		return sharedtypes.NewQueryClient(conn).ParamsAtHeight(ctx, request, opts...)
 	})
 	if err != nil {
 		return answer[*sharedtypes.Params]{height: answeredAt}, err
@@ -56,8 +56,8 @@ func (q *Queries) ProofParams(ctx context.Context) (*prooftypes.Params, error) {
 
 func (q *Queries) askProofParams(ctx context.Context, _ nothing) (answer[*prooftypes.Params], error) {
 	return now(ctx, q.node, "proof parameters",
-		func(ctx context.Context, opts ...grpc.CallOption) (*prooftypes.QueryParamsResponse, error) {
-			return prooftypes.NewQueryClient(q.node.conn).Params(ctx, &prooftypes.QueryParamsRequest{}, opts...)
+		func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*prooftypes.QueryParamsResponse, error) {
+			return prooftypes.NewQueryClient(conn).Params(ctx, &prooftypes.QueryParamsRequest{}, opts...)
 		},
 		func(r *prooftypes.QueryParamsResponse) *prooftypes.Params { return &r.Params })
 }

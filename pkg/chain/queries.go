@@ -110,7 +110,7 @@ func noHeight(what string, height int64) error {
 // now asks for what is true only now.
 func now[R, V any](
 	ctx context.Context, n *Node, what string,
-	call func(ctx context.Context, opts ...grpc.CallOption) (R, error), pick func(R) V,
+	call func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (R, error), pick func(R) V,
 ) (answer[V], error) {
 	response, height, err := ask(ctx, n, what, call)
 	if err != nil {

@@ -32,9 +32,9 @@ func (q *Queries) ComputeUnitsPerRelayAt(ctx context.Context, serviceID string, 
 
 func (q *Queries) askUnits(ctx context.Context, key serviceKey) (answer[uint64], error) {
 	what := fmt.Sprintf("compute units per relay of service %q at height %d", key.service, key.height)
-	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryComputeUnitsPerRelayAtHeightResponse, error) {
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*servicetypes.QueryComputeUnitsPerRelayAtHeightResponse, error) {
 		request := &servicetypes.QueryComputeUnitsPerRelayAtHeightRequest{ServiceId: key.service, BlockHeight: key.height}
-		return servicetypes.NewQueryClient(q.node.conn).ComputeUnitsPerRelayAtHeight(ctx, request, opts...)
+		return servicetypes.NewQueryClient(conn).ComputeUnitsPerRelayAtHeight(ctx, request, opts...)
 	})
 	if status.Code(err) == codes.Unimplemented {
 		return q.presentUnits(ctx, key.service)
@@ -61,9 +61,9 @@ func (q *Queries) presentUnits(ctx context.Context, serviceID string) (answer[ui
 
 func (q *Queries) askService(ctx context.Context, serviceID string) (answer[*sharedtypes.Service], error) {
 	return now(ctx, q.node, fmt.Sprintf("service %q", serviceID),
-		func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryGetServiceResponse, error) {
+		func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*servicetypes.QueryGetServiceResponse, error) {
 			request := &servicetypes.QueryGetServiceRequest{Id: serviceID, Dehydrated: true}
-			return servicetypes.NewQueryClient(q.node.conn).Service(ctx, request, opts...)
+			return servicetypes.NewQueryClient(conn).Service(ctx, request, opts...)
 		},
 		func(r *servicetypes.QueryGetServiceResponse) *sharedtypes.Service { return &r.Service })
 }
@@ -81,9 +81,9 @@ func (q *Queries) DifficultyTargetAt(ctx context.Context, serviceID string, heig
 
 func (q *Queries) askTarget(ctx context.Context, key serviceKey) (answer[[]byte], error) {
 	what := fmt.Sprintf("difficulty of service %q at height %d", key.service, key.height)
-	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*servicetypes.QueryGetRelayMiningDifficultyAtHeightResponse, error) {
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*servicetypes.QueryGetRelayMiningDifficultyAtHeightResponse, error) {
 		request := &servicetypes.QueryGetRelayMiningDifficultyAtHeightRequest{ServiceId: key.service, BlockHeight: key.height}
-		return servicetypes.NewQueryClient(q.node.conn).RelayMiningDifficultyAtHeight(ctx, request, opts...)
+		return servicetypes.NewQueryClient(conn).RelayMiningDifficultyAtHeight(ctx, request, opts...)
 	})
 	if status.Code(err) == codes.Unimplemented {
 		return answer[[]byte]{value: baseTarget()}, nil

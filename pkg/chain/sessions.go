@@ -66,9 +66,9 @@ func (q *Queries) reached(ctx context.Context, height int64) error {
 
 func (q *Queries) askSession(ctx context.Context, key sessionKey) (answer[*sessiontypes.Session], error) {
 	what := fmt.Sprintf("session of application %q for service %q from height %d", key.application, key.service, key.start)
-	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, opts ...grpc.CallOption) (*sessiontypes.QueryGetSessionResponse, error) {
+	response, answeredAt, err := ask(ctx, q.node, what, func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*sessiontypes.QueryGetSessionResponse, error) {
 		request := sessiontypes.NewQueryGetSessionRequest(key.application, key.service, key.start)
-		return sessiontypes.NewQueryClient(q.node.conn).GetSession(ctx, request, opts...)
+		return sessiontypes.NewQueryClient(conn).GetSession(ctx, request, opts...)
 	})
 	if err != nil {
 		return answer[*sessiontypes.Session]{height: answeredAt}, q.whyNoSession(ctx, key, answeredAt, err)

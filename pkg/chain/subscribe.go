@@ -29,18 +29,28 @@ const (
 // errSubscriptionEnded says that the server closed the subscription.
 var errSubscriptionEnded = errors.New("subscription ended")
 
+// errOtherServer says that another server is used from now on.
+var errOtherServer = errors.New("another node is used now")
+
 // subscribe hands the head of each new block to deliver until the subscription
-// breaks or ctx is done, and returns why. Blocks can be missing: the server
+// breaks, another server comes into use or ctx is done, and returns why. Blocks can be missing: the server
 // drops events for a slow reader without a word.
 func (n *Node) subscribe(ctx context.Context, deliver func(head)) error {
-	conn, err := n.openEvents(ctx)
+	s, tenure, err := n.query.current()
 	if err != nil {
+		return fmt.Errorf("subscription: %w", err)
+	}
+	conn, err := n.openEvents(ctx, s.rpc.at)
+	if err != nil {
+		s.look()
 		return err
 	}
 	defer conn.Close()
 	// Closing the connection is the only way to end a read that waits.
 	release := context.AfterFunc(ctx, func() { conn.Close() })
 	defer release()
+	leave := context.AfterFunc(tenure, func() { conn.Close() })
+	defer leave()
 	n.followed.Add(1)
 	defer n.followed.Add(-1)
 
@@ -49,14 +59,20 @@ func (n *Node) subscribe(ctx context.Context, deliver func(head)) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if tenure.Err() != nil {
+			return fmt.Errorf("subscription: rpc %s: %w", s.name, errOtherServer)
+		}
 		if err != nil {
-			return fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, n.query.at, err)
+			// That events do not come does not say that nothing does: look.
+			s.look()
+			return fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, s.name, err)
 		}
 		h, ok, err := parseEvent(message)
 		if err != nil {
-			return fmt.Errorf("subscription: rpc %s: %w", n.query.at, err)
+			return fmt.Errorf("subscription: rpc %s: %w", s.name, err)
 		}
 		if ok {
+			h.from = s
 			n.note(h.block.Height)
 			deliver(h)
 		}
@@ -73,21 +89,21 @@ func read(conn *websocket.Conn) ([]byte, error) {
 }
 
 // openEvents connects to the event stream and asks for new headers.
-func (n *Node) openEvents(ctx context.Context) (*websocket.Conn, error) {
+func (n *Node) openEvents(ctx context.Context, at rpcEndpoint) (*websocket.Conn, error) {
 	header := http.Header{}
-	if user := n.query.at.url.User; user != nil {
+	if user := at.url.User; user != nil {
 		password, _ := user.Password()
 		credentials := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
 		header.Set("Authorization", "Basic "+credentials)
 	}
 	dialer := websocket.Dialer{HandshakeTimeout: n.timeout, Proxy: http.ProxyFromEnvironment}
-	conn, response, err := dialer.DialContext(ctx, n.query.at.websocket(), header)
+	conn, response, err := dialer.DialContext(ctx, at.websocket(), header)
 	if err != nil {
-		return nil, fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, n.query.at, err)
+		return nil, fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, at, err)
 	}
 	if err := response.Body.Close(); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("subscription: rpc %s: %w", n.query.at, err)
+		return nil, fmt.Errorf("subscription: rpc %s: %w", at, err)
 	}
 	conn.SetReadLimit(maxEventBytes)
 	answerPing := conn.PingHandler()
@@ -99,7 +115,7 @@ func (n *Node) openEvents(ctx context.Context) (*websocket.Conn, error) {
 	})
 	if err := n.requestHeaders(conn); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, n.query.at, err)
+		return nil, fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, at, err)
 	}
 	return conn, nil
 }

@@ -102,12 +102,12 @@ func TestSubscribe_DeliversUntilTheServerHangsUpOrTheCallerLeaves(t *testing.T) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	node.query.at = at
+	node.query.servers[0].rpc.at = at
 	if err := node.subscribe(t.Context(), nil); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("without password: %v", err)
 	}
 
-	if node.query.at, err = parseRPC("http://operator:secret@" + at.url.Host); err != nil {
+	if node.query.servers[0].rpc.at, err = parseRPC("http://operator:secret@" + at.url.Host); err != nil {
 		t.Fatal(err)
 	}
 	announce := func(height int64) func(*websocket.Conn) error {

@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -63,23 +62,28 @@ func newHTTPClient() *http.Client {
 	}}
 }
 
-// openRPC connects to an RPC server and checks that it is on the right chain.
-func (n *Node) openRPC(ctx context.Context, raw string) (cometClient, error) {
+// newGRPCServer prepares a gRPC server, which is connected to with the first call.
+func newGRPCServer(raw string, insecure *bool, cdc *codec.ProtoCodec) (*server, error) {
+	at, err := parseGRPC(raw, insecure)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := openGRPC(at, cdc)
+	if err != nil {
+		return nil, err
+	}
+	return &server{name: at.String(), grpc: conn, wake: make(chan struct{}, 1)}, nil
+}
+
+// newRPCServer prepares an RPC server.
+func newRPCServer(raw string, over *http.Client) (*server, error) {
 	at, err := parseRPC(raw)
 	if err != nil {
-		return cometClient{}, err
+		return nil, err
 	}
-	client, err := rpchttp.NewWithClient(at.url.String(), "/websocket", n.http)
+	client, err := rpchttp.NewWithClient(at.url.String(), "/websocket", over)
 	if err != nil {
-		return cometClient{}, fmt.Errorf("%w: rpc %s: %w", ErrConfig, at, err)
+		return nil, fmt.Errorf("%w: rpc %s: %w", ErrConfig, at, err)
 	}
-	c := cometClient{HTTP: client, at: at}
-	status, err := callRPC(ctx, n, c, "status", c.Status)
-	if err != nil {
-		return cometClient{}, err
-	}
-	if err := n.checkChainID(at.String(), status.NodeInfo.Network); err != nil {
-		return cometClient{}, err
-	}
-	return c, nil
+	return &server{name: at.String(), rpc: cometClient{HTTP: client, at: at}, wake: make(chan struct{}, 1)}, nil
 }

@@ -140,8 +140,8 @@ func (tr *trial) options() cli.Options {
 		GasPrices:      tr.gasPrices,
 		ChainID:        tr.w.net.ChainID,
 		Node: func(c *chain.Config) {
-			c.QueryGRPCURL = tr.node.GRPCURL
-			c.QueryRPCURLs, c.TxRPCURL = []string{tr.node.RPCURL}, tr.node.RPCURL
+			c.QueryGRPCURLs = []string{tr.node.GRPCURL}
+			c.QueryRPCURLs, c.TxRPCURLs = []string{tr.node.RPCURL}, []string{tr.node.RPCURL}
 			c.Timeout = faultCallTimeout
 		},
 		Log: slog.New(slog.NewTextHandler(tr.t.Output(), nil)),

@@ -46,10 +46,10 @@ func newWorld(t *testing.T, config localnet.Config) *world {
 		}
 	})
 	node, err := chain.Dial(ctx, chain.Config{
-		QueryGRPCURL: net.GRPCURL,
-		QueryRPCURLs: []string{net.RPCURL},
-		ChainID:      net.ChainID,
-		Logger:       slog.New(slog.DiscardHandler),
+		QueryGRPCURLs: []string{net.GRPCURL},
+		QueryRPCURLs:  []string{net.RPCURL},
+		ChainID:       net.ChainID,
+		Logger:        slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,15 +16,15 @@ import (
 // is not included by then is found out at the next start.
 const stopPatience = 10 * time.Second
 
-// connect dials the node, makes sure that the suppliers are on the chain, and
+// connect dials the nodes, makes sure that the suppliers are on the chain, and
 // begins to follow it.
 func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) (err error) {
 	at := chain.Config{
-		QueryGRPCURL: cfg.PocketNode.QueryNodeGRPCURLs[0],
-		QueryRPCURLs: cfg.PocketNode.QueryNodeRPCURLs,
-		TxRPCURL:     cfg.PocketNode.TxNodeRPCURLs[0],
-		ChainID:      opts.ChainID,
-		Logger:       opts.Log,
+		QueryGRPCURLs: cfg.PocketNode.QueryNodeGRPCURLs,
+		QueryRPCURLs:  cfg.PocketNode.QueryNodeRPCURLs,
+		TxRPCURLs:     cfg.PocketNode.TxNodeRPCURLs,
+		ChainID:       opts.ChainID,
+		Logger:        opts.Log,
 	}
 	if opts.Node != nil {
 		opts.Node(&at)

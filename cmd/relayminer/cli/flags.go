@@ -59,7 +59,7 @@ type nodeFlags struct {
 func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.chainID, "chain-id", "", "chain id that the node must have, for example pocket (required)")
 	flags.StringVar(&f.node, "node", defaultNode, "CometBFT RPC of the node, in place of the configured ones")
-	flags.StringVar(&f.grpcAddr, "grpc-addr", defaultGRPCAddr, "gRPC address of the node, in place of the configured one")
+	flags.StringVar(&f.grpcAddr, "grpc-addr", defaultGRPCAddr, "gRPC address of the node, in place of the configured ones")
 	flags.BoolVar(&f.grpcInsecure, "grpc-insecure", true, "gRPC without TLS, for addresses that do not say https")
 }
 
@@ -67,10 +67,10 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 func (f *nodeFlags) apply(flags *pflag.FlagSet, cfg *chain.Config) {
 	cfg.ChainID = f.chainID
 	if f.node != "" && f.node != defaultNode {
-		cfg.QueryRPCURLs, cfg.TxRPCURL = []string{f.node}, f.node
+		cfg.QueryRPCURLs, cfg.TxRPCURLs = []string{f.node}, []string{f.node}
 	}
 	if f.grpcAddr != "" && f.grpcAddr != defaultGRPCAddr {
-		cfg.QueryGRPCURL = f.grpcAddr
+		cfg.QueryGRPCURLs = []string{f.grpcAddr}
 	}
 	if flags.Changed("grpc-insecure") {
 		cfg.GRPCInsecure = &f.grpcInsecure

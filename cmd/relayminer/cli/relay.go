@@ -73,9 +73,9 @@ func (f *relayFlags) run(cmd *cobra.Command) (err error) {
 	}
 	ctx := cmd.Context()
 	at := chain.Config{
-		QueryGRPCURL: f.node.grpcAddr,
-		QueryRPCURLs: []string{f.node.node},
-		Logger:       slog.New(slog.DiscardHandler),
+		QueryGRPCURLs: []string{f.node.grpcAddr},
+		QueryRPCURLs:  []string{f.node.node},
+		Logger:        slog.New(slog.DiscardHandler),
 	}
 	f.node.apply(cmd.Flags(), &at)
 	node, err := chain.Dial(ctx, at)

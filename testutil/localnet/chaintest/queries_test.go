@@ -22,7 +22,7 @@ const stranger = "pokt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqw9ltm9"
 func TestDial_WrongChainIDNamesBoth(t *testing.T) {
 	network := start(t, localnet.Config{})
 	_, err := chain.Dial(deadline(t), chain.Config{
-		QueryGRPCURL: network.GRPCURL, TxRPCURL: network.RPCURL, ChainID: "elsewhere", Logger: logger(t),
+		QueryGRPCURLs: []string{network.GRPCURL}, TxRPCURLs: []string{network.RPCURL}, ChainID: "elsewhere", Logger: logger(t),
 	})
 	if !errors.Is(err, chain.ErrWrongChainID) {
 		t.Fatalf("got %v", err)
@@ -37,9 +37,9 @@ func TestDial_WrongChainIDNamesBoth(t *testing.T) {
 func TestDial_SecondQueryURLServesWhenTheFirstIsDead(t *testing.T) {
 	network := start(t, localnet.Config{})
 	node, err := chain.Dial(deadline(t), chain.Config{
-		QueryGRPCURL: "tcp://" + network.GRPCURL,
-		QueryRPCURLs: []string{"http://127.0.0.1:1", network.RPCURL},
-		ChainID:      network.ChainID, Timeout: time.Second, Logger: logger(t),
+		QueryGRPCURLs: []string{"tcp://" + network.GRPCURL},
+		QueryRPCURLs:  []string{"http://127.0.0.1:1", network.RPCURL},
+		ChainID:       network.ChainID, Timeout: time.Second, Logger: logger(t),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -71,13 +71,18 @@ func logger(t *testing.T) *slog.Logger {
 
 func dial(t *testing.T, network *localnet.Network) *chain.Node {
 	t.Helper()
-	node, err := chain.Dial(deadline(t), chain.Config{
-		QueryGRPCURL: network.GRPCURL,
-		QueryRPCURLs: []string{network.RPCURL},
-		ChainID:      network.ChainID,
-		Timeout:      2 * time.Second,
-		Logger:       logger(t),
+	return dialTo(t, chain.Config{
+		QueryGRPCURLs: []string{network.GRPCURL},
+		QueryRPCURLs:  []string{network.RPCURL},
+		ChainID:       network.ChainID,
+		Timeout:       2 * time.Second,
 	})
+}
+
+func dialTo(t *testing.T, config chain.Config) *chain.Node {
+	t.Helper()
+	config.Logger = logger(t)
+	node, err := chain.Dial(deadline(t), config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,13 @@ type bench struct {
 func newBench(t *testing.T, config localnet.Config) *bench {
 	t.Helper()
 	network := start(t, config)
-	b := &bench{t: t, ctx: deadline(t), network: network, node: dial(t, network)}
+	return newBenchOn(t, network, dial(t, network))
+}
+
+// newBenchOn returns a bench that reaches the chain through node.
+func newBenchOn(t *testing.T, network *localnet.Network, node *chain.Node) *bench {
+	t.Helper()
+	b := &bench{t: t, ctx: deadline(t), network: network, node: node}
 	b.blocks = follow(t, b.node, chain.WithMinSilence(time.Second), chain.WithPollInterval(100*time.Millisecond))
 	b.queries = chain.NewQueries(b.node)
 	ring, err := chain.OpenKeyring("test", network.KeyringDir, nil)
