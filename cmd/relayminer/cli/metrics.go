@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/session"
 )
 
@@ -35,6 +36,21 @@ func (i *Instance) registerChain(registry *prometheus.Registry) {
 		}
 		return 0
 	})
+	for kind, pool := range map[string]func(chain.NodeStats) chain.PoolStats{
+		"query_grpc": func(s chain.NodeStats) chain.PoolStats { return s.QueryGRPC },
+		"query_rpc":  func(s chain.NodeStats) chain.PoolStats { return s.QueryRPC },
+		"tx_rpc":     func(s chain.NodeStats) chain.PoolStats { return s.TxRPC },
+	} {
+		labels := prometheus.Labels{"kind": kind}
+		registry.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: metricsPrefix + "nodes_usable", Help: "Configured nodes that can be used.", ConstLabels: labels,
+			}, func() float64 { return float64(pool(i.node.Stats()).Usable) }),
+			prometheus.NewCounterFunc(prometheus.CounterOpts{
+				Name: metricsPrefix + "node_failovers_total", Help: "Times that another node was taken.", ConstLabels: labels,
+			}, func() float64 { return float64(pool(i.node.Stats()).Failovers) }),
+		)
+	}
 	stats := i.txs.Stats
 	for _, c := range []struct {
 		name, help string
