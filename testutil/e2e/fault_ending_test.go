@@ -52,7 +52,7 @@ func (tr *trial) judge() {
 	tr.t.Helper()
 	last := sharedtypes.GetProofWindowCloseHeight(tr.params, tr.ledger.lastEnd()) + 1
 	tr.at(last)
-	told, err := tr.chronicle.upTo(tr.ctx, last)
+	told, err := tr.w.told.upTo(tr.ctx, last)
 	if err != nil {
 		tr.t.Fatal(err)
 	}

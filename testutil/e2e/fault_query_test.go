@@ -103,8 +103,8 @@ func queryScenarios() []scenario {
 		{name: "grpc-headers-dropped", always: func(tr *trial) {
 			tr.rule(faultnode.Rule{Protocol: faultnode.GRPC, Fault: faultnode.FaultFunc(withoutHeader)})
 		}},
-		{name: "every-third-answer-is-a-web-page", sessions: 2, always: func(tr *trial) {
-			tr.rule(faultnode.Rule{Protocol: faultnode.RPC, Skip: 6, Every: 3, Fault: faultnode.RejectHTTP(http.StatusOK, "<html>")})
+		{name: "a-quarter-of-rpc-answers-a-web-page", sessions: 2, always: func(tr *trial) {
+			tr.rule(faultnode.Rule{Protocol: faultnode.RPC, Chance: 0.25, Seed: 3, Fault: faultnode.RejectHTTP(http.StatusOK, "<html>")})
 		}},
 		{name: "latency-on-every-call", sessions: 2, always: from(func(*trial) faultnode.Fault {
 			return faultnode.Delay(200 * time.Millisecond)

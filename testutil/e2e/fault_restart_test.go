@@ -18,9 +18,8 @@ func TestFaults_NodeRestartedWithATransactionInItsMempool(t *testing.T) {
 		{name: "with-the-proof", apps: 2, trouble: func(tr *trial) { tr.restartWith(carriesProof) }},
 	}
 	w := newFaultWorld(t, scenarios)
-	told := newChronicle(w.net)
 	for i, s := range scenarios { // one after the other: they stop the chain
-		t.Run(s.name, func(t *testing.T) { newTrial(t, w, told, i, s).run(func() {}) })
+		t.Run(s.name, func(t *testing.T) { newTrial(t, w, i, s).run(func() {}) })
 	}
 }
 

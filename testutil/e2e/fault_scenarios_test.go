@@ -18,7 +18,6 @@ func TestFaults_ClaimsAndProofsLandOnceAllTheSame(t *testing.T) {
 		streamScenarios(), queryScenarios(), outageScenarios(), hopelessScenarios(),
 	)
 	w := newFaultWorld(t, scenarios)
-	told := newChronicle(w.net)
 	var running, starting sync.WaitGroup
 	starting.Add(len(scenarios))
 	first := sync.OnceValue(func() int64 { // session whose trials are first, counted from 0
@@ -30,7 +29,7 @@ func TestFaults_ClaimsAndProofsLandOnceAllTheSame(t *testing.T) {
 			started := sync.OnceFunc(starting.Done)
 			defer started() // if it fails before, or is not to be run
 			t.Run(s.name, func(t *testing.T) {
-				tr := newTrial(t, w, told, i, s)
+				tr := newTrial(t, w, i, s)
 				tr.run(func() {
 					started()
 					tr.at((first()+int64(i%turns))*faultSession + 1)

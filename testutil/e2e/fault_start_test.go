@@ -16,7 +16,6 @@ import (
 func TestFaults_AtTheStartAreToldAndLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	w := newFaultWorld(t, []scenario{{name: "start"}})
-	told := newChronicle(w.net)
 	for _, tc := range []struct {
 		name  string
 		begin func(*trial) (end func())
@@ -35,7 +34,8 @@ func TestFaults_AtTheStartAreToldAndLeaveNothingBehind(t *testing.T) {
 		}, context.DeadlineExceeded, func(*trial) string { return "no block arrived" }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tr := newTrial(t, w, told, 0, scenario{})
+			tr := newTrial(t, w, 0, scenario{})
+			tr.vacate()
 			options := tr.options()
 			end := tc.begin(tr)
 			ctx, cancel := context.WithTimeout(tr.ctx, 10*faultCallTimeout)

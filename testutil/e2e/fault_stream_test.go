@@ -11,6 +11,9 @@ func streamScenarios() []scenario {
 		{name: "events-refused", always: from(func(*trial) faultnode.Fault {
 			return faultnode.RejectRPC(internalError, "Internal error", "max_subscriptions_per_client 5 reached")
 		}, "subscribe")},
+		{name: "subscription-lost", always: func(tr *trial) {
+			tr.rule(faultnode.Rule{Methods: []string{"subscribe"}, First: 1, Fault: faultnode.Drop()})
+		}},
 		{name: "websocket-cut-at-every-block", trouble: func(tr *trial) {
 			cuts := 0
 			for height := tr.claimOpen - 1; height < tr.proofClose; height++ {

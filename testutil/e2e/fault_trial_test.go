@@ -3,8 +3,10 @@ package e2e
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,11 +63,10 @@ type trial struct {
 	scenario
 	t         *testing.T
 	ctx       context.Context
-	w         *world
+	w         *faultWorld
 	node      *faultnode.Proxy
 	miner     *cli.Instance
 	ledger    *ledger
-	chronicle *chronicle
 	callers   []*caller
 	suppliers []localnet.Supplier
 	service   int
@@ -83,15 +84,30 @@ type demand struct {
 	active *faultnode.Active
 }
 
+// faultWorld is a chain that trials share.
+type faultWorld struct {
+	*world
+	told *chronicle
+	// held keeps the listen address of each service from everybody else until its
+	// relay miner starts.
+	held []net.Listener
+}
+
+// faultRuns is set where the scenarios are to be run.
+const faultRuns = "E2E_FAULTS"
+
 // newFaultWorld starts a chain with a service, applications and suppliers for
 // each of some trials.
-func newFaultWorld(t *testing.T, scenarios []scenario) *world {
+func newFaultWorld(t *testing.T, scenarios []scenario) *faultWorld {
 	t.Helper()
+	if os.Getenv(faultRuns) == "" {
+		t.Skip("windows of seconds are met on an idle machine only: set " + faultRuns + "=1, see docs/testing.md")
+	}
 	services := make([]localnet.ServiceConfig, len(scenarios))
 	for i, s := range scenarios {
 		services[i].ID = s.name
 	}
-	return newKillWorld(t, localnet.Config{
+	w := newKillWorld(t, localnet.Config{
 		Services:         services,
 		Applications:     appsPerTrial * len(services),
 		Suppliers:        suppliersPerTrial * len(services),
@@ -103,12 +119,22 @@ func newFaultWorld(t *testing.T, scenarios []scenario) *world {
 			}
 		}},
 	}, faultWindow, faultLimit)
+	fw := &faultWorld{world: w, told: newChronicle(w.net)}
+	for _, service := range w.net.Services {
+		listener, err := net.Listen("tcp", strings.TrimPrefix(service.ListenURL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = listener.Close() }) // closed already if its relay miner has started
+		fw.held = append(fw.held, listener)
+	}
+	return fw
 }
 
 // newTrial prepares the trial of a scenario with the i-th service of the chain.
-func newTrial(t *testing.T, w *world, told *chronicle, i int, s scenario) *trial {
+func newTrial(t *testing.T, w *faultWorld, i int, s scenario) *trial {
 	t.Helper()
-	tr := &trial{scenario: s, t: t, ctx: w.ctx, w: w, chronicle: told, ledger: newLedger(), service: i}
+	tr := &trial{scenario: s, t: t, ctx: w.ctx, w: w, ledger: newLedger(), service: i}
 	services := len(w.net.Services)
 	for n := range max(s.apps, 1) {
 		tr.callers = append(tr.callers, w.newCaller(t, w.net.Applications[i+n*services], tr.ledger))
@@ -148,6 +174,11 @@ func (tr *trial) options() cli.Options {
 	}
 }
 
+// vacate gives the trial's listen address to its relay miner.
+func (tr *trial) vacate() {
+	_ = tr.w.held[tr.service].Close() // closed already if it had one before
+}
+
 // writeConfig writes the network's configuration for the trial's suppliers and
 // service, with a store of its own, and returns its path.
 func (tr *trial) writeConfig(dir string) string {
@@ -180,6 +211,7 @@ func (tr *trial) writeConfig(dir string) string {
 // startMiner starts the relay miner, and stops it at the end of the test.
 func (tr *trial) startMiner() {
 	tr.t.Helper()
+	tr.vacate()
 	miner, err := cli.New(tr.ctx, tr.options())
 	if err != nil {
 		tr.t.Fatalf("make the relay miner: %v", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,10 +16,15 @@ import (
 func TestStore_DeletedSessionIsGoneAndFreesItsSpace(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{ReclaimDelay: 1, MemTableBytes: mib})
-	// Well above minReclaim, also when a part of it is still in memory.
+	// Each session takes four times minReclaim, since random bytes do not shrink.
 	const leaves = 8_000
+	random := rand.NewChaCha8([32]byte{})
 	for i := range leaves {
-		if err := s.Append(session(i%2), leaf(i, 1024), func(error) {}); err != nil {
+		l := leaf(i, 1024)
+		if _, err := random.Read(l.Relay); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Append(session(i%2), l, func(error) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
