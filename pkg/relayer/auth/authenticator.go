@@ -150,8 +150,8 @@ func (a *Authenticator) checkSupplier(operatorAddress, serviceID string) error {
 	return nil
 }
 
-// checkHeights checks that the session has begun and that its grace period is
-// not over. It leaves only heights near the newest block, so that a stranger
+// checkHeights checks that the session has begun, or does in the next block, and
+// that its grace period is not over. It leaves only heights near the newest block, so that a stranger
 // cannot have the chain asked about a different past session each time.
 func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.SessionHeader) error {
 	latest := a.blocks.Latest()
@@ -159,9 +159,8 @@ func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.S
 		return relayer.ErrInternal.Wrapf("no block seen yet")
 	}
 	start, end := header.SessionStartBlockHeight, header.SessionEndBlockHeight
-	if start > latest.Height {
-		return relayer.ErrInvalidSession.Wrapf("session starts at height %d, the chain is at %d",
-			start, latest.Height)
+	if start > latest.Height+1 {
+		return future(start, latest.Height)
 	}
 	live, err := a.shared.SharedParams(ctx)
 	if err != nil {
@@ -194,6 +193,10 @@ func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.S
 	return nil
 }
 
+func future(start, latest int64) error {
+	return relayer.ErrInvalidSession.Wrapf("session starts at height %d, the chain is at %d", start, latest)
+}
+
 func expired(end, latest int64) error {
 	return relayer.ErrInvalidSession.Wrapf("session expired: it ended at height %d, the chain is at %d", end, latest)
 }
@@ -211,6 +214,10 @@ func (a *Authenticator) checkSession(
 		return relayer.ErrUnknownSession.Wrapf("application %q has no session for service %q at height %d: %w",
 			header.ApplicationAddress, header.ServiceId, header.SessionStartBlockHeight, err)
 	case err != nil:
+		// A gateway that follows another node can be one block ahead of this one.
+		if latest := a.blocks.Latest(); latest != nil && header.SessionStartBlockHeight > latest.Height {
+			return future(header.SessionStartBlockHeight, latest.Height)
+		}
 		return relayer.ErrInternal.Wrapf("session: %w", err)
 	case session.Header == nil || *session.Header != *header:
 		return relayer.ErrInvalidSession.Wrapf("header differs from the chain's session %s", session.SessionId)
