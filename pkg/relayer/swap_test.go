@@ -185,9 +185,9 @@ func TestSwap_FakeBlockSourceUnderTheRealAuthenticator(t *testing.T) {
 	if err := verify(); !errors.Is(err, relayer.ErrInternal) {
 		t.Errorf("before the first block: got %v, want ErrInternal", err)
 	}
-	blocks.latest = &relayer.Block{Height: header.SessionStartBlockHeight - 1}
+	blocks.latest = &relayer.Block{Height: header.SessionStartBlockHeight - 2}
 	if err := verify(); !errors.Is(err, relayer.ErrInvalidSession) {
-		t.Errorf("a block before the session: got %v, want ErrInvalidSession", err)
+		t.Errorf("two blocks before the session: got %v, want ErrInvalidSession", err)
 	}
 	// From its first block on, the session is worth a question.
 	blocks.latest = &relayer.Block{Height: header.SessionStartBlockHeight}

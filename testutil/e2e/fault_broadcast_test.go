@@ -1,13 +1,12 @@
 package e2e
 
 import (
+	"context"
 	"math/big"
 	"net/http"
 
 	nodeservice "github.com/cosmos/cosmos-sdk/client/grpc/node"
 	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
-
-	"context"
 
 	"github.com/seed52205347/relayminer/testutil/faultnode"
 )
