@@ -274,7 +274,7 @@ func (p *pool) call(
 			return nil, err
 		}
 		err = attempt(ctx, each, func(ctx context.Context) error { return call(ctx, s) })
-		if err == nil || ctx.Err() != nil || !unanswered(err) {
+		if err == nil || outOfPatience(ctx) || !unanswered(err) {
 			return s, err
 		}
 		// One that is behind has answered, and may do better in a moment.
@@ -311,4 +311,11 @@ func (p *pool) stats() PoolStats {
 		}
 	}
 	return stats
+}
+
+// outOfPatience reports whether the caller has gone. The server keeps the caller's
+// deadline too, and its word can arrive just before the timer here fires.
+func outOfPatience(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return ctx.Err() != nil || (bounded && time.Until(deadline) < 10*time.Millisecond)
 }
