@@ -155,8 +155,12 @@ type Submission struct {
 	Msg cosmostypes.Msg
 	// Deadline is the last height at which the message can be included.
 	Deadline int64
-	// Mandatory says that not sending costs more than sending, whatever the fee.
+	// Mandatory says that not sending costs more than sending.
 	Mandatory bool
+	// WorthUpokt is the most that the message can earn, or save if it is mandatory.
+	// One whose share of its transaction's fee is provably more is not sent. 0
+	// says that it is sent whatever the fee.
+	WorthUpokt int64
 	// InForce asks the chain's state whether the message has taken effect. An
 	// error means that the chain could not be asked. It may be called at the
 	// same time as those of other submissions, and so may Record.
@@ -188,11 +192,12 @@ type TxAttempt struct {
 // OutcomeState says how a submission ended.
 type OutcomeState string
 
-// The three ways in which a submission can end.
+// The ways in which a submission can end.
 const (
-	InForce     OutcomeState = "in_force"     // the chain's state shows the effect
-	Failed      OutcomeState = "failed"       // the chain refuses the message itself
-	NotIncluded OutcomeState = "not_included" // the deadline passed
+	InForce      OutcomeState = "in_force"     // the chain's state shows the effect
+	Failed       OutcomeState = "failed"       // the chain refuses the message itself
+	NotIncluded  OutcomeState = "not_included" // the deadline passed
+	Unprofitable OutcomeState = "unprofitable" // it was never sent, for it costs more than it is worth
 )
 
 // Outcome is the end of a submission.

@@ -41,7 +41,9 @@ func (m *sessionsManager) claim(ctx context.Context, tree *liveTree) (waiter, er
 		if err := m.prepareClaim(ctx, tree); err != nil {
 			return nil, err
 		}
-		record = tree.snapshot()
+		if record = tree.snapshot(); record.State.Final() {
+			return nil, nil
+		}
 	}
 	root, err := record.RootBytes()
 	if err != nil {
@@ -52,6 +54,9 @@ func (m *sessionsManager) claim(ctx context.Context, tree *liveTree) (waiter, er
 		Signer:   record.Supplier,
 		Msg:      prooftypes.NewMsgCreateClaim(record.Supplier, record.Header(), root),
 		Deadline: tree.windows.ClaimClose,
+		// An upper bound: the chain pays less where the application's stake does
+		// not suffice, and others have shares in it.
+		WorthUpokt: record.EstimatedUpokt,
 		InForce: func(ctx context.Context) (bool, error) {
 			held, err := m.lookUp(ctx, record)
 			return held != chainNothing, err
@@ -80,6 +85,9 @@ func (m *sessionsManager) prepareClaim(ctx context.Context, tree *liveTree) erro
 	worth, err := facts.upokt()
 	if err != nil {
 		return err
+	}
+	if worth <= 0 {
+		return m.move(tree, StateUnprofitable, "the claim is worth nothing", nil)
 	}
 	return m.move(tree, StateClaiming, "", func(r *Record) { r.EstimatedUpokt = worth })
 }
@@ -112,6 +120,9 @@ func (m *sessionsManager) claimEnded(ctx context.Context, tree *liveTree, outcom
 			return err
 		}
 		return m.found(tree, held, "included")
+	case relayer.Unprofitable:
+		return m.move(tree, StateUnprofitable, fmt.Sprintf("the claim is worth %d upokt: %v",
+			tree.snapshot().EstimatedUpokt, outcome.Err), nil)
 	case relayer.Failed, relayer.NotIncluded:
 		m.note(tree, fmt.Sprintf("claim %s: %v", outcome.State, outcome.Err))
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +41,16 @@ type fakeChain struct {
 	refuse      func(*relayer.Submission) error // why a message fails, if it does
 	down        error                           // what looking a claim up answers
 	submitted   []string                        // keys, in order
+	changed     []paramsChange                  // of the parameters, in order
+	spoilt      bool                            // judges every proof invalid
+	discard     bool                            // discards claims in place of settling them
+	fee         int64                           // upokt that a message costs
+}
+
+// paramsChange is parameters that are in force from a height on.
+type paramsChange struct {
+	from   int64
+	params *sharedtypes.Params
 }
 
 type pendingSubmission struct {
@@ -60,7 +72,65 @@ func newFakeChain(t *testing.T) *fakeChain {
 	return c
 }
 
-func (c *fakeChain) windows(sessionEnd int64) windows { return windowsOf(c.params, sessionEnd) }
+func (c *fakeChain) windows(sessionEnd int64) windows {
+	return windowsOf(c.paramsAt(sessionEnd), sessionEnd)
+}
+
+// paramsAt returns the parameters in force at the height.
+func (c *fakeChain) paramsAt(height int64) *sharedtypes.Params {
+	params := c.params
+	for _, change := range c.changed {
+		if change.from <= height {
+			params = change.params
+		}
+	}
+	return params
+}
+
+// set changes how the chain is.
+func (c *fakeChain) set(change func(*fakeChain)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c)
+}
+
+// change makes changes of the form name=value to the parameters from a height on.
+func (c *fakeChain) change(from int64, words []string) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	params := *c.paramsAt(c.latest.Height)
+	fields := map[string]*uint64{
+		"price": &params.ComputeUnitsToTokensMultiplier, "claim-open": &params.ClaimWindowOpenOffsetBlocks,
+		"claim-close": &params.ClaimWindowCloseOffsetBlocks, "proof-close": &params.ProofWindowCloseOffsetBlocks,
+	}
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		field, ok := fields[name]
+		n, err := strconv.ParseUint(value, 10, 64)
+		if !ok || err != nil {
+			c.t.Fatalf("parameter %q", word)
+		}
+		*field = n
+	}
+	c.changed = append(c.changed, paramsChange{from, &params})
+}
+
+// lose makes the chain lose submissions of the kinds, "claims" or "proofs".
+func (c *fakeChain) lose(words []string) { c.set(func(c *fakeChain) { c.drop = kinds(words) }) }
+
+// refuseKinds makes the chain refuse submissions of the kinds.
+func (c *fakeChain) refuseKinds(words []string) {
+	refused := kinds(words)
+	c.set(func(c *fakeChain) {
+		c.refuse = func(s *relayer.Submission) error {
+			if refused(s) {
+				return errors.New("supplier is not staked")
+			}
+			return nil
+		}
+	})
+}
 
 // advance makes blocks up to the given height.
 func (c *fakeChain) advance(height int64) {
@@ -153,7 +223,7 @@ func (c *fakeChain) judge(msg *prooftypes.MsgSubmitProof, height int64) error {
 	if err == nil {
 		valid, verifyErr := trie.Verify(trie.Root(claim.RootHash), proof)
 		path := proofPath(c.blockAt(w.ProofSeed).Hash, msg.SessionHeader.SessionId)
-		if verifyErr == nil && valid && string(proof.Path) == string(path) {
+		if verifyErr == nil && valid && !c.spoilt && string(proof.Path) == string(path) {
 			claim.ProofValidationStatus = prooftypes.ClaimProofStatus_VALIDATED
 		}
 	}
@@ -173,6 +243,12 @@ func (c *fakeChain) settle(height int64) {
 		}
 		if c.proof.ProofRequestProbability == 1 && claim.ProofValidationStatus != prooftypes.ClaimProofStatus_VALIDATED {
 			event.Kind, event.Reason, event.SettledUpokt = relayer.ClaimExpired, "PROOF_MISSING", ""
+		}
+		if claim.ProofValidationStatus == prooftypes.ClaimProofStatus_INVALID {
+			event.Reason = "PROOF_INVALID"
+		}
+		if c.discard {
+			event.Kind, event.Reason, event.SettledUpokt = relayer.ClaimDiscarded, "the chain could not settle it", ""
 		}
 		c.events[height].Events = append(c.events[height].Events, event)
 		delete(c.claims, key)
@@ -222,8 +298,10 @@ func (c *fakeChain) SharedParams(context.Context) (*sharedtypes.Params, error) {
 	return c.params, nil
 }
 
-func (c *fakeChain) SharedParamsAt(context.Context, int64) (*sharedtypes.Params, error) {
-	return c.params, nil
+func (c *fakeChain) SharedParamsAt(_ context.Context, height int64) (*sharedtypes.Params, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paramsAt(height), nil
 }
 
 func (c *fakeChain) ComputeUnitsPerRelayAt(context.Context, string, int64) (uint64, error) {
@@ -264,6 +342,12 @@ func (c *fakeChain) Submit(_ context.Context, s *relayer.Submission) (<-chan rel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.submitted = append(c.submitted, s.Key)
+	if !s.Mandatory && s.WorthUpokt > 0 && s.WorthUpokt < c.fee {
+		outcome := make(chan relayer.Outcome, 1)
+		outcome <- relayer.Outcome{State: relayer.Unprofitable, Height: c.latest.Height, Err: fmt.Errorf("fee of %d upokt", c.fee)}
+		close(outcome)
+		return outcome, nil
+	}
 	pending := &pendingSubmission{Submission: s, outcome: make(chan relayer.Outcome, 1)}
 	c.submissions = append(c.submissions, pending)
 	return pending.outcome, nil

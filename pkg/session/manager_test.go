@@ -62,10 +62,7 @@ func newBench(t *testing.T, chain *fakeChain) *bench {
 
 func (b *bench) start() {
 	b.t.Helper()
-	var err error
-	if b.store, err = store.Open(b.dir, store.Options{}); err != nil {
-		b.t.Fatal(err)
-	}
+	b.reopen()
 	b.receipts = &relayer.Receipts{}
 	made, err := NewRelayerSessionsManager(depinject.Supply(
 		b.store, b.chain, acceptAll{}, b.receipts, slog.New(slog.DiscardHandler)))
@@ -78,6 +75,23 @@ func (b *bench) start() {
 	b.watch()
 	b.manager.InsertRelays(b.mined)
 	b.manager.Start(context.Background())
+}
+
+// reopen opens the store, and shut closes it.
+func (b *bench) reopen() {
+	b.t.Helper()
+	var err error
+	if b.store, err = store.Open(b.dir, store.Options{}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) shut() {
+	b.t.Helper()
+	if err := b.store.Close(context.Background()); err != nil {
+		b.t.Errorf("close store: %v", err)
+	}
+	b.store = nil
 }
 
 // watch collects the records of sessions as they change.
@@ -100,10 +114,7 @@ func (b *bench) stop() {
 	b.mined.Close()
 	b.chain.stop()
 	b.manager.Stop()
-	if err := b.store.Close(context.Background()); err != nil {
-		b.t.Errorf("close store: %v", err)
-	}
-	b.store = nil
+	b.shut()
 	b.watching.Wait()
 }
 

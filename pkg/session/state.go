@@ -28,7 +28,7 @@ const (
 var transitions = map[State][]State{
 	StateOpen:     {StateSealed, StateEmpty},
 	StateSealed:   {StateClaiming, StateClaimed, StateUnprofitable, StateMissed, StateConflict},
-	StateClaiming: {StateClaimed, StateMissed, StateRejected, StateConflict, StateSettled, StateExpired},
+	StateClaiming: {StateClaimed, StateUnprofitable, StateMissed, StateRejected, StateConflict, StateSettled, StateExpired},
 	StateClaimed:  {StateProving, StateProven, StateSettled, StateExpired, StateRejected, StateConflict},
 	StateProving:  {StateProven, StateSettled, StateExpired, StateRejected, StateConflict},
 	StateProven:   {StateSettled, StateExpired, StateRejected},
