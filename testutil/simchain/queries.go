@@ -1,0 +1,182 @@
+package simchain
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"cosmossdk.io/math"
+	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
+	cosmostypes "github.com/cosmos/cosmos-sdk/types"
+	apptypes "github.com/pokt-network/poktroll/x/application/types"
+	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/ring"
+)
+
+var (
+	_ relayer.BlockSource        = (*Chain)(nil)
+	_ relayer.SessionQuerier     = (*Chain)(nil)
+	_ relayer.SharedQuerier      = (*Chain)(nil)
+	_ relayer.ApplicationQuerier = (*Chain)(nil)
+	_ relayer.AccountQuerier     = (*Chain)(nil)
+	_ relayer.ServiceQuerier     = (*Chain)(nil)
+	_ relayer.ProofQuerier       = (*Chain)(nil)
+	_ relayer.SupplierQuerier    = (*Chain)(nil)
+	_ relayer.BalanceQuerier     = (*Chain)(nil)
+	_ relayer.BlockQuerier       = (*Chain)(nil)
+	_ relayer.TxSubmitter        = (*Chain)(nil)
+)
+
+// stake is that of every actor, and its balance, in upokt.
+const stake = 1_000_000_000_000
+
+// Blocks implements relayer.BlockSource.
+func (c *Chain) Blocks() relayer.BlocksObservable { return c.blocks }
+
+// Latest implements relayer.BlockSource.
+func (c *Chain) Latest() *relayer.Block {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.latest
+}
+
+// Header returns the header of the application's session at the height.
+func (c *Chain) Header(application string, height int64) *sessiontypes.SessionHeader {
+	start := sharedtypes.GetSessionStartHeight(c.params, height)
+	id := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", application, Service, start))
+	return &sessiontypes.SessionHeader{
+		ApplicationAddress: application, ServiceId: Service, SessionId: fmt.Sprintf("%x", id),
+		SessionStartBlockHeight: start, SessionEndBlockHeight: sharedtypes.GetSessionEndHeight(c.params, height),
+	}
+}
+
+// Signer signs requests as the gateway, for the n-th application.
+func (c *Chain) Signer(n int) (*ring.Signer, error) {
+	return ring.NewSigner(c.Gateway.Key.Bytes(), [][]byte{
+		c.Applications[n].Key.PubKey().Bytes(), c.Gateway.Key.PubKey().Bytes(),
+	})
+}
+
+// Session implements relayer.SessionQuerier. All suppliers are in every session.
+func (c *Chain) Session(ctx context.Context, application, serviceID string, height int64) (*sessiontypes.Session, error) {
+	app, err := c.Application(ctx, application)
+	if err != nil {
+		return nil, err
+	}
+	if serviceID != Service || height < 1 {
+		return nil, fmt.Errorf("session of service %q: %w", serviceID, relayer.ErrNotFound)
+	}
+	header := c.Header(application, height)
+	session := &sessiontypes.Session{
+		Header: header, SessionId: header.SessionId, Application: app,
+		NumBlocksPerSession: int64(c.params.NumBlocksPerSession),
+		SessionNumber:       sharedtypes.GetSessionNumber(c.params, height),
+	}
+	for _, supplier := range c.Suppliers {
+		session.Suppliers = append(session.Suppliers, staked(supplier))
+	}
+	return session, nil
+}
+
+func staked(a Actor) *sharedtypes.Supplier {
+	return &sharedtypes.Supplier{
+		OwnerAddress: a.Address, OperatorAddress: a.Address, Stake: coin(),
+		Services: []*sharedtypes.SupplierServiceConfig{{ServiceId: Service}},
+	}
+}
+
+func coin() *cosmostypes.Coin {
+	c := cosmostypes.NewInt64Coin("upokt", stake)
+	return &c
+}
+
+// SharedParams implements relayer.SharedQuerier.
+func (c *Chain) SharedParams(context.Context) (*sharedtypes.Params, error) { return c.params, nil }
+
+// SharedParamsAt implements relayer.SharedQuerier.
+func (c *Chain) SharedParamsAt(context.Context, int64) (*sharedtypes.Params, error) {
+	return c.params, nil
+}
+
+// Application implements relayer.ApplicationQuerier.
+func (c *Chain) Application(_ context.Context, address string) (*apptypes.Application, error) {
+	for _, a := range c.Applications {
+		if a.Address == address {
+			return &apptypes.Application{
+				Address: address, Stake: coin(), DelegateeGatewayAddresses: []string{c.Gateway.Address},
+				ServiceConfigs: []*sharedtypes.ApplicationServiceConfig{{ServiceId: Service}},
+			}, nil
+		}
+	}
+	return nil, fmt.Errorf("application %q: %w", address, relayer.ErrNotFound)
+}
+
+// PubKey implements relayer.AccountQuerier.
+func (c *Chain) PubKey(_ context.Context, address string) (cryptotypes.PubKey, error) {
+	for _, actors := range [][]Actor{{c.Gateway}, c.Applications, c.Suppliers} {
+		for _, a := range actors {
+			if a.Address == address {
+				return a.Key.PubKey(), nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("public key of %q: %w", address, relayer.ErrNotFound)
+}
+
+// ComputeUnitsPerRelayAt implements relayer.ServiceQuerier.
+func (c *Chain) ComputeUnitsPerRelayAt(context.Context, string, int64) (uint64, error) {
+	return ComputeUnitsPerRelay, nil
+}
+
+// DifficultyTargetAt implements relayer.ServiceQuerier: every relay is mined.
+func (c *Chain) DifficultyTargetAt(context.Context, string, int64) ([]byte, error) {
+	return bytes.Repeat([]byte{0xff}, 32), nil
+}
+
+// ProofParams implements relayer.ProofQuerier.
+func (c *Chain) ProofParams(context.Context) (*prooftypes.Params, error) { return c.proof, nil }
+
+// Claim implements relayer.ProofQuerier.
+func (c *Chain) Claim(_ context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	claim := c.claims[claimKey{supplier, sessionID}]
+	if claim == nil {
+		return nil, fmt.Errorf("claim: %w", relayer.ErrNotFound)
+	}
+	copied := *claim
+	return &copied, nil
+}
+
+// Supplier implements relayer.SupplierQuerier.
+func (c *Chain) Supplier(_ context.Context, operatorAddress string) (*sharedtypes.Supplier, error) {
+	for _, a := range c.Suppliers {
+		if a.Address == operatorAddress {
+			return staked(a), nil
+		}
+	}
+	return nil, fmt.Errorf("supplier %q: %w", operatorAddress, relayer.ErrNotFound)
+}
+
+// Balance implements relayer.BalanceQuerier.
+func (c *Chain) Balance(context.Context, string) (math.Int, error) { return math.NewInt(stake), nil }
+
+// BlockAt implements relayer.BlockQuerier.
+func (c *Chain) BlockAt(_ context.Context, height int64) (*relayer.Block, error) {
+	return block(height), nil
+}
+
+// Events implements relayer.BlockQuerier.
+func (c *Chain) Events(_ context.Context, height int64) (*relayer.BlockEvents, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if events := c.events[height]; events != nil {
+		return events, nil
+	}
+	return nil, fmt.Errorf("block %d: %w", height, relayer.ErrNotFound)
+}
