@@ -53,7 +53,7 @@ func (m *sessionsManager) claim(ctx context.Context, tree *liveTree) (waiter, er
 		Key:      "claim/" + tree.key.String(),
 		Signer:   record.Supplier,
 		Msg:      prooftypes.NewMsgCreateClaim(record.Supplier, record.Header(), root),
-		Deadline: tree.windows.ClaimClose,
+		Deadline: tree.windows().ClaimClose,
 		// An upper bound: the chain pays less where the application's stake does
 		// not suffice, and others have shares in it.
 		WorthUpokt: record.EstimatedUpokt,
@@ -168,13 +168,13 @@ func (m *sessionsManager) conclude(ctx context.Context, tree *liveTree, height i
 	if held != chainNothing {
 		return m.found(tree, held, "found on chain")
 	}
-	if len(record.ClaimAttempts) > 0 && height >= tree.windows.ProofClose {
+	if len(record.ClaimAttempts) > 0 && height >= tree.windows().ProofClose {
 		// Claims are gone from the chain once they are settled.
 		if settled, err := m.settleFromEvents(ctx, tree, height); settled || err != nil {
 			return err
 		}
 	}
-	reason := fmt.Sprintf("the claim window closed at height %d", tree.windows.ClaimClose)
+	reason := fmt.Sprintf("the claim window closed at height %d", tree.windows().ClaimClose)
 	if last := record.Timeline[len(record.Timeline)-1]; last.Reason != "" {
 		reason += "; " + last.Reason
 	}

@@ -46,11 +46,7 @@ func (m *sessionsManager) drop(key store.SessionKey, allowed func(*Record) error
 	if err := tree.deleteIf(allowed); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.trees[key] == tree {
-		delete(m.trees, key)
-	}
+	m.forget(tree)
 	m.log.Warn("session dropped", "session", key.String(), "state", tree.snapshot().State)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/session/queue"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
 
@@ -22,13 +23,6 @@ const (
 	// insertShards is the number of streams over which relays are spread on
 	// their way into the store: those of one session stay in order.
 	insertShards = 4
-	// blocksBuffer is the number of blocks that may wait to be worked on. Only
-	// the newest matters: what was due before is still due.
-	blocksBuffer = 8
-	// stepWorkers is the number of sessions for which steps are taken at once.
-	// Steps mostly wait, for the disk or the node, and share the waiting: many
-	// sessions end at the same height, and a window has few blocks.
-	stepWorkers = 64
 	// recentTransitions is the number of transitions that a new observer gets.
 	recentTransitions = 256
 )
@@ -37,7 +31,7 @@ const (
 type sessionsManager struct {
 	deps
 	log         *slog.Logger
-	workers     chan struct{} // a place for each step that is taken at once
+	queue       *queue.Queue[*liveTree]
 	cores       chan struct{} // a place for each walk over a tree that computes at once
 	drainTime   time.Duration
 	transitions *observable.Replay[*Moved]
@@ -49,7 +43,7 @@ type sessionsManager struct {
 	inserted []<-chan struct{} // closed when a shard of mined has been handled
 	leave    func()            // unsubscribes from blocks
 	driven   <-chan struct{}   // closed when the last block has been worked on
-	worked   atomic.Int64      // height of the last block whose due steps are under way
+	worked   atomic.Int64      // height of the last block whose due steps are in the queue
 
 	mu    sync.Mutex
 	trees map[store.SessionKey]*liveTree // sessions without an outcome
@@ -71,9 +65,15 @@ type deps struct {
 // liveTree is a session on its way.
 type liveTree struct {
 	*sessionTree
-	windows *windows // nil until its parameters are known; belongs to who works on the session
-	busy    bool     // somebody works on the session; guarded by the manager's mu
+	known atomic.Pointer[windows] // nil until the parameters are known
+
+	// Guarded by the manager's mu:
+	busy     bool  // a step is being taken, or what it has begun is waited for
+	workedAt int64 // height at which the last step was taken
 }
+
+// windows returns the session's windows, nil until its first step has learned them.
+func (t *liveTree) windows() *windows { return t.known.Load() }
 
 // Moved is published when a session has changed its state.
 type Moved struct {
@@ -97,7 +97,6 @@ func NewRelayerSessionsManager(
 	opts ...relayer.RelayerSessionsManagerOption,
 ) (relayer.RelayerSessionsManager, error) {
 	m := &sessionsManager{
-		workers:     make(chan struct{}, stepWorkers),
 		cores:       make(chan struct{}, runtime.GOMAXPROCS(0)),
 		drainTime:   2 * time.Second,
 		transitions: observable.NewReplay[*Moved](recentTransitions, observable.WithName("session_transitions")),
@@ -112,6 +111,10 @@ func NewRelayerSessionsManager(
 	m.log = m.log.With("component", "sessions")
 	for _, opt := range opts {
 		opt(m)
+	}
+	var err error
+	if m.queue, err = queue.New(queueBound, waitingTrees{m}); err != nil {
+		return nil, fmt.Errorf("relayer sessions manager: %w", err)
 	}
 	return m, m.load()
 }
@@ -184,100 +187,4 @@ func (m *sessionsManager) Stop() {
 		<-m.driven
 	}
 	m.transitions.Close()
-}
-
-// startDriving works on what is due whenever a block arrives.
-func (m *sessionsManager) startDriving() {
-	blocks, leave := m.blocks.Blocks().Subscribe(
-		observable.WithName("session_blocks"),
-		observable.WithBuffer(blocksBuffer),
-		observable.WithOverflow(observable.DropOldest),
-	)
-	m.leave = leave
-	m.driven = observable.ForEach(blocks, m.drive, observable.WithName("drive_sessions"))
-}
-
-// drive sets the sessions to work for which something is due at a block.
-func (m *sessionsManager) drive(_ context.Context, block *relayer.Block) error {
-	defer m.worked.Store(block.Height)
-	for _, tree := range m.idleTrees() {
-		if block.Height <= tree.key.SessionEnd || !m.take(tree) {
-			continue
-		}
-		err := m.group.Go("session "+tree.key.String(), func(ctx context.Context) error {
-			defer m.release(tree)
-			m.work(ctx, tree, block.Height)
-			return nil
-		})
-		if err != nil { // stopping
-			m.release(tree)
-			return nil
-		}
-	}
-	return nil
-}
-
-// work takes the steps of a session that are due at the height, and at the
-// heights of the blocks that arrive meanwhile: one step at each height.
-func (m *sessionsManager) work(ctx context.Context, tree *liveTree, height int64) {
-	for {
-		if err := m.stepAt(ctx, tree, height); err != nil && ctx.Err() == nil {
-			m.log.Error("session step failed, to be taken again at the next block",
-				"session", tree.key.String(), "state", tree.snapshot().State, "height", height, "error", err)
-		}
-		latest, _ := m.clock()
-		if latest <= height || ctx.Err() != nil {
-			return
-		}
-		height = latest
-	}
-}
-
-// nextStep decides what is to be done for the session, learning its windows first.
-func (m *sessionsManager) nextStep(ctx context.Context, tree *liveTree, height int64) (step, error) {
-	record := tree.snapshot()
-	if tree.windows == nil {
-		params, err := m.shared.SharedParamsAt(ctx, record.EndHeight)
-		if err != nil {
-			return stepNone, fmt.Errorf("shared params at %d: %w", record.EndHeight, err)
-		}
-		w := windowsOf(params, record.EndHeight)
-		tree.windows = &w
-	}
-	return nextStep(record.State, record.Requirement, *tree.windows, height), nil
-}
-
-func (m *sessionsManager) idleTrees() []*liveTree {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	idle := make([]*liveTree, 0, len(m.trees))
-	for _, tree := range m.trees {
-		if !tree.busy {
-			idle = append(idle, tree)
-		}
-	}
-	return idle
-}
-
-// take marks the tree as being worked on, if it is not.
-func (m *sessionsManager) take(tree *liveTree) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if tree.busy {
-		return false
-	}
-	tree.busy = true
-	return true
-}
-
-// release ends the work on the tree. A session that has an outcome is forgotten;
-// its record stays in the store.
-func (m *sessionsManager) release(tree *liveTree) {
-	final := tree.snapshot().State.Final()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	tree.busy = false
-	if final {
-		delete(m.trees, tree.key)
-	}
 }

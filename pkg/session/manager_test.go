@@ -155,7 +155,9 @@ func (b *bench) rest() {
 				busy++
 			}
 		}
-		return b.manager.worked.Load() == b.chain.Latest().Height && busy == b.chain.pending()
+		line := b.manager.queue.Stats()
+		return b.manager.worked.Load() == b.chain.Latest().Height && busy == b.chain.pending() &&
+			line.Waiting == 0 && line.Working == 0 && line.Height == b.chain.Latest().Height
 	})
 }
 

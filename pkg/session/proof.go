@@ -37,9 +37,9 @@ func (m *sessionsManager) proveIfRequired(ctx context.Context, tree *liveTree) (
 		// nothing that this session knows of: ask again at the next block.
 		return nil, fmt.Errorf("the claim is not on chain any more")
 	}
-	seed, err := m.history.BlockAt(ctx, tree.windows.ProofSeed)
+	seed, err := m.history.BlockAt(ctx, tree.windows().ProofSeed)
 	if err != nil {
-		return nil, fmt.Errorf("proof seed block %d: %w", tree.windows.ProofSeed, err)
+		return nil, fmt.Errorf("proof seed block %d: %w", tree.windows().ProofSeed, err)
 	}
 	if record.Requirement == RequirementUnknown {
 		if err := m.decideRequirement(ctx, tree, seed.Hash); err != nil {
@@ -49,7 +49,7 @@ func (m *sessionsManager) proveIfRequired(ctx context.Context, tree *liveTree) (
 	}
 	// A proof sent in this block is included in the next one at the earliest.
 	height, _ := m.clock()
-	if !record.Requirement.Required() || height >= tree.windows.ProofClose {
+	if !record.Requirement.Required() || height >= tree.windows().ProofClose {
 		return nil, nil
 	}
 	return m.submitProof(ctx, tree, proofPath(seed.Hash, record.SessionID))
@@ -98,7 +98,7 @@ func (m *sessionsManager) submitProof(ctx context.Context, tree *liveTree, path 
 		Key:       "proof/" + tree.key.String(),
 		Signer:    record.Supplier,
 		Msg:       prooftypes.NewMsgSubmitProof(record.Supplier, record.Header(), tree.GetProofBz()),
-		Deadline:  tree.windows.ProofClose,
+		Deadline:  tree.windows().ProofClose,
 		Mandatory: true,
 		InForce: func(ctx context.Context) (bool, error) {
 			held, err := m.lookUp(ctx, record)

@@ -18,7 +18,7 @@ func (m *sessionsManager) settle(ctx context.Context, tree *liveTree, height int
 	if settled || err != nil {
 		return err
 	}
-	if height < tree.windows.ProofClose+settlementPatience {
+	if height < tree.windows().ProofClose+settlementPatience {
 		return nil
 	}
 	held, err := m.lookUp(ctx, tree.snapshot())
@@ -26,14 +26,14 @@ func (m *sessionsManager) settle(ctx context.Context, tree *liveTree, height int
 		return err
 	}
 	return m.move(tree, StateExpired, fmt.Sprintf("the claim is gone and no settlement was found in blocks %d to %d",
-		tree.windows.ProofClose, height), nil)
+		tree.windows().ProofClose, height), nil)
 }
 
 // settleFromEvents looks for the settlement of the session's claim in the blocks
 // from the proof window's close up to height.
 func (m *sessionsManager) settleFromEvents(ctx context.Context, tree *liveTree, height int64) (settled bool, err error) {
-	last := min(height, tree.windows.ProofClose+settlementPatience)
-	for h := tree.windows.ProofClose; h <= last; h++ {
+	last := min(height, tree.windows().ProofClose+settlementPatience)
+	for h := tree.windows().ProofClose; h <= last; h++ {
 		block, err := m.history.Events(ctx, h)
 		if err != nil {
 			return false, fmt.Errorf("events of block %d: %w", h, err)

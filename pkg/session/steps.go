@@ -11,16 +11,6 @@ import (
 	"github.com/seed52205347/relayminer/pkg/session/trie"
 )
 
-// stepAt takes the step that is due for a session at a height, if any. A step
-// that waits for the chain frees its place among the workers while it waits.
-func (m *sessionsManager) stepAt(ctx context.Context, tree *liveTree, height int64) error {
-	wait, err := m.begin(ctx, tree, height)
-	if err != nil || wait == nil {
-		return err
-	}
-	return wait(ctx)
-}
-
 // waiter waits for the chain to end what a step has begun, and draws the
 // conclusions. It is nil if there is nothing to wait for.
 type waiter func(context.Context) error
@@ -48,11 +38,6 @@ func await(ctx context.Context, outcome <-chan relayer.Outcome) relayer.Outcome 
 
 // begin does what a step has to do before it waits.
 func (m *sessionsManager) begin(ctx context.Context, tree *liveTree, height int64) (waiter, error) {
-	release, err := enter(ctx, m.workers)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	next, err := m.nextStep(ctx, tree, height)
 	if err != nil {
 		return nil, err
@@ -112,7 +97,7 @@ func (m *sessionsManager) sealAndClaim(ctx context.Context, tree *liveTree, heig
 	}
 	m.published(tree, StateOpen)
 	record := tree.snapshot()
-	if nextStep(record.State, record.Requirement, *tree.windows, height) != stepClaim {
+	if nextStep(record.State, record.Requirement, *tree.windows(), height) != stepClaim {
 		return nil, nil
 	}
 	return m.claim(ctx, tree)

@@ -1,0 +1,239 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/seed52205347/relayminer/pkg/async"
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/session/queue"
+)
+
+const (
+	// blocksBuffer is the number of blocks that may wait to be worked on. Only
+	// the newest matters: what was due before is still due.
+	blocksBuffer = 8
+	// stepWorkers is the number of sessions for which steps are taken at once.
+	// Steps mostly wait, for the disk or the node, and share the waiting: many
+	// sessions end at the same height, and a window has few blocks.
+	stepWorkers = 64
+	// queueBound is the number of sessions that wait in line for a worker. The
+	// others are found again among the sessions without an outcome.
+	queueBound = 1024
+)
+
+// startDriving puts the sessions for which something is due in the queue whenever
+// a block arrives, and starts the workers.
+func (m *sessionsManager) startDriving() {
+	for n := range stepWorkers {
+		// Fails only for a group that was stopped; this one is new.
+		_ = m.group.Supervise(fmt.Sprintf("session worker %d", n), async.Restart{}, func(ctx context.Context) error {
+			return m.queue.Work(ctx, m.workOn, func(err error) { m.log.Error("session work failed", "error", err) })
+		})
+	}
+	blocks, leave := m.blocks.Blocks().Subscribe(
+		observable.WithName("session_blocks"),
+		observable.WithBuffer(blocksBuffer),
+		observable.WithOverflow(observable.DropOldest),
+	)
+	m.leave = leave
+	m.driven = observable.ForEach(blocks, m.drive, observable.WithName("drive_sessions"))
+}
+
+// drive queues what is due at a block.
+func (m *sessionsManager) drive(_ context.Context, block *relayer.Block) error {
+	defer m.worked.Store(block.Height)
+	m.noteDisk()
+	m.queue.Advance(block.Height)
+	for _, item := range m.due(block.Height) {
+		m.queue.Add(item)
+	}
+	return nil
+}
+
+// noteDisk pauses the queue as long as nothing can be written down. Required proofs
+// are tried all the same.
+func (m *sessionsManager) noteDisk() {
+	if err := m.store.AcceptingErr(); err != nil {
+		m.queue.Pause(queue.Disk, err.Error())
+		return
+	}
+	m.queue.Resume(queue.Disk)
+}
+
+// due returns the items of all sessions for which a step is due at the height and
+// was not taken, the most urgent first.
+func (m *sessionsManager) due(height int64) []queue.Item[*liveTree] {
+	m.mu.Lock()
+	idle := make([]*liveTree, 0, len(m.trees))
+	for _, tree := range m.trees {
+		if !tree.busy && tree.workedAt < height {
+			idle = append(idle, tree)
+		}
+	}
+	m.mu.Unlock()
+	var items []queue.Item[*liveTree]
+	for _, tree := range idle {
+		if item, ok := tree.item(height); ok {
+			items = append(items, item)
+		}
+	}
+	slices.SortFunc(items, func(a, b queue.Item[*liveTree]) int {
+		switch {
+		case queue.Less(a.Priority, b.Priority):
+			return -1
+		case queue.Less(b.Priority, a.Priority):
+			return 1
+		default:
+			return 0
+		}
+	})
+	return items
+}
+
+// item returns the session's place in the queue, and whether it has one at the
+// height.
+func (t *liveTree) item(height int64) (item queue.Item[*liveTree], due bool) {
+	record := t.snapshot()
+	if record.State.Final() || height <= record.EndHeight {
+		return item, false
+	}
+	item = queue.Item[*liveTree]{Key: t.key.String(), Payload: t}
+	item.Reward = record.EstimatedUpokt
+	w := t.windows()
+	if w == nil { // what is due follows from the windows, which are learned first
+		item.Duty, item.Deadline = dutyOf(record), record.EndHeight+1
+		return item, true
+	}
+	switch nextStep(record.State, record.Requirement, *w, height) {
+	case stepNone:
+		return item, false
+	case stepSeal, stepClaim, stepMiss:
+		item.Duty, item.Deadline = queue.Claim, w.ClaimClose
+	case stepProve:
+		item.Duty, item.Deadline = queue.RequiredProof, w.ProofClose
+	}
+	return item, true
+}
+
+// dutyOf returns the duty of a session whose windows are not known.
+func dutyOf(record *Record) queue.Duty {
+	switch record.State {
+	case StateClaimed, StateProving:
+		if record.Requirement != RequirementNone {
+			return queue.RequiredProof
+		}
+		return queue.Other
+	case StateProven:
+		return queue.Other
+	default:
+		return queue.Claim
+	}
+}
+
+// waitingTrees is the queue's backlog: the sessions without an outcome, which are
+// in the store too.
+type waitingTrees struct{ m *sessionsManager }
+
+// Waiting implements queue.Backlog.
+func (w waitingTrees) Waiting(_ context.Context, n int, known func(string) bool) ([]queue.Item[*liveTree], error) {
+	items := slices.DeleteFunc(w.m.due(w.m.height()), func(item queue.Item[*liveTree]) bool { return known(item.Key) })
+	return items[:min(n, len(items))], nil
+}
+
+// workOn takes the step that is due for a session. A step that waits for the chain
+// frees its worker while it waits.
+func (m *sessionsManager) workOn(ctx context.Context, item queue.Item[*liveTree]) (retryAt int64) {
+	tree, height := item.Payload, m.height()
+	if !m.take(tree, height) {
+		return 0
+	}
+	waits := false
+	defer func() {
+		if !waits {
+			m.release(tree)
+		}
+	}()
+	wait, err := m.begin(ctx, tree, height)
+	if err != nil {
+		m.stepFailed(ctx, tree, height, err)
+		return height + 1
+	}
+	if wait == nil {
+		return 0
+	}
+	err = m.group.Go("session "+item.Key, func(ctx context.Context) error {
+		defer m.release(tree)
+		if err := wait(ctx); err != nil {
+			m.stepFailed(ctx, tree, height, err)
+		}
+		return nil
+	})
+	waits = err == nil // or the group is being stopped
+	return 0
+}
+
+func (m *sessionsManager) stepFailed(ctx context.Context, tree *liveTree, height int64, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.log.Error("session step failed, to be taken again at the next block",
+		"session", tree.key.String(), "state", tree.snapshot().State, "height", height, "error", err)
+}
+
+// nextStep decides what is to be done for the session, learning its windows first.
+func (m *sessionsManager) nextStep(ctx context.Context, tree *liveTree, height int64) (step, error) {
+	record := tree.snapshot()
+	if tree.windows() == nil {
+		params, err := m.shared.SharedParamsAt(ctx, record.EndHeight)
+		if err != nil {
+			return stepNone, fmt.Errorf("shared params at %d: %w", record.EndHeight, err)
+		}
+		w := windowsOf(params, record.EndHeight)
+		tree.known.Store(&w)
+	}
+	return nextStep(record.State, record.Requirement, *tree.windows(), height), nil
+}
+
+// take marks the tree as being worked on at a height, if it is not, and was not at
+// that height.
+func (m *sessionsManager) take(tree *liveTree, height int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if tree.busy || tree.workedAt >= height {
+		return false
+	}
+	tree.busy, tree.workedAt = true, height
+	return true
+}
+
+// release ends the work on the tree, and queues it again if blocks have come
+// meanwhile. A session that has an outcome is forgotten; its record stays in the
+// store.
+func (m *sessionsManager) release(tree *liveTree) {
+	if tree.snapshot().State.Final() {
+		m.forget(tree)
+		return
+	}
+	m.mu.Lock()
+	tree.busy = false
+	workedAt := tree.workedAt
+	m.mu.Unlock()
+	if height := m.height(); height > workedAt {
+		if item, due := tree.item(height); due {
+			m.queue.Add(item)
+		}
+	}
+}
+
+// forget takes a session out of those that are worked on.
+func (m *sessionsManager) forget(tree *liveTree) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.trees[tree.key] == tree {
+		delete(m.trees, tree.key)
+	}
+	m.queue.Remove(tree.key.String())
+}
