@@ -36,6 +36,7 @@ type sessionsManager struct {
 	drainTime   time.Duration
 	transitions *observable.Replay[*Moved]
 	insertStats observable.Stats
+	watchdog    watchdog
 	seed        maphash.Seed
 
 	group    *async.Group
@@ -70,6 +71,10 @@ type liveTree struct {
 	// Guarded by the manager's mu:
 	busy     bool  // a step is being taken, or what it has begun is waited for
 	workedAt int64 // height at which the last step was taken
+	// interrupt ends the step that is being taken, nil while none is. What a step
+	// has begun is waited for without it.
+	interrupt context.CancelCauseFunc
+	alarmed   bool // the watchdog has told of the session
 }
 
 // windows returns the session's windows, nil until its first step has learned them.

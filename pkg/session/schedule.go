@@ -50,6 +50,7 @@ func (m *sessionsManager) drive(_ context.Context, block *relayer.Block) error {
 	for _, item := range m.due(block.Height) {
 		m.queue.Add(item)
 	}
+	m.watch(block.Height)
 	return nil
 }
 
@@ -147,7 +148,9 @@ func (w waitingTrees) Waiting(_ context.Context, n int, known func(string) bool)
 // frees its worker while it waits.
 func (m *sessionsManager) workOn(ctx context.Context, item queue.Item[*liveTree]) (retryAt int64) {
 	tree, height := item.Payload, m.height()
-	if !m.take(tree, height) {
+	stepCtx, interrupt := context.WithCancelCause(ctx)
+	defer interrupt(nil)
+	if !m.take(tree, height, interrupt) {
 		return 0
 	}
 	waits := false
@@ -156,7 +159,8 @@ func (m *sessionsManager) workOn(ctx context.Context, item queue.Item[*liveTree]
 			m.release(tree)
 		}
 	}()
-	wait, err := m.begin(ctx, tree, height)
+	wait, err := m.begin(stepCtx, tree, height)
+	m.uninterrupted(tree)
 	if err != nil {
 		m.stepFailed(ctx, tree, height, err)
 		return height + 1
@@ -198,15 +202,22 @@ func (m *sessionsManager) nextStep(ctx context.Context, tree *liveTree, height i
 }
 
 // take marks the tree as being worked on at a height, if it is not, and was not at
-// that height.
-func (m *sessionsManager) take(tree *liveTree, height int64) bool {
+// that height. interrupt ends the step.
+func (m *sessionsManager) take(tree *liveTree, height int64, interrupt context.CancelCauseFunc) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if tree.busy || tree.workedAt >= height {
 		return false
 	}
-	tree.busy, tree.workedAt = true, height
+	tree.busy, tree.workedAt, tree.interrupt = true, height, interrupt
 	return true
+}
+
+// uninterrupted notes that a step is over, but for what it waits for.
+func (m *sessionsManager) uninterrupted(tree *liveTree) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	tree.interrupt = nil
 }
 
 // release ends the work on the tree, and queues it again if blocks have come
@@ -218,7 +229,7 @@ func (m *sessionsManager) release(tree *liveTree) {
 		return
 	}
 	m.mu.Lock()
-	tree.busy = false
+	tree.busy, tree.interrupt = false, nil
 	workedAt := tree.workedAt
 	m.mu.Unlock()
 	if height := m.height(); height > workedAt {
