@@ -67,8 +67,8 @@ func (q *Queue[P]) isShort() bool {
 	return s.any && !s.dry && q.reading == nil && (s.unread || q.ready.len() <= q.bound/2)
 }
 
-// beginRead notes that the backlog is being read. Until it has been, everything
-// is taken into memory.
+// beginRead notes that the backlog is being read. What was forgotten before will be
+// among what is read.
 func (q *Queue[P]) beginRead() *reading {
 	q.reading = &reading{left: make(map[string]struct{})}
 	q.spill.best = nil
@@ -157,10 +157,10 @@ func (q *Queue[P]) trim() {
 }
 
 // waitsForForgotten reports whether something more urgent than e may have been
-// forgotten. While the backlog is read or cannot be, memory takes what it can.
+// forgotten. While the backlog cannot be read, memory takes what it can.
 func (q *Queue[P]) waitsForForgotten(e *entry[P]) bool {
 	s := &q.spill
-	return q.reading == nil && !s.dry && s.best != nil && byUrgency(e, s.best) > 0
+	return !s.dry && s.best != nil && byUrgency(e, s.best) > 0
 }
 
 // spillLast forgets the least urgent entry in line.

@@ -44,16 +44,17 @@ func TestBacklog_ThatRepeatsItselfKeepsNoWorkerBusy(t *testing.T) {
 	}
 }
 
-// reading lets a test act in the midst of a reading of the backlog.
-func duringRead(t *testing.T, items []Item[int], act func(q *Queue[int])) *Queue[int] {
+// duringRead returns a queue with a bound, and the items of its backlog, which change
+// in the midst of the first reading: what is read then is what was there before.
+func duringRead(t *testing.T, bound int, before []Item[int], act func(q *Queue[int]) (after []Item[int])) *Queue[int] {
 	t.Helper()
 	var q *Queue[int]
-	acted := false
-	q = mustNew(t, 2, backlogFunc(func(_ context.Context, n int, known func(string) bool) ([]Item[int], error) {
+	first, items := true, before
+	q = mustNew(t, bound, backlogFunc(func(_ context.Context, n int, known func(string) bool) ([]Item[int], error) {
 		read := slices.DeleteFunc(slices.Clone(items), func(i Item[int]) bool { return known(i.Key) })
-		if !acted {
-			acted = true
-			act(q)
+		if first {
+			first = false
+			items = act(q)
 		}
 		return read[:min(n, len(read))], nil
 	}))
@@ -61,29 +62,35 @@ func duringRead(t *testing.T, items []Item[int], act func(q *Queue[int])) *Queue
 }
 
 func TestBacklog_DoesNotBringBackWhatEndedWhileItWasRead(t *testing.T) {
-	stored := []Item[int]{claim("removed"), claim("done"), claim("kept")}
-	q := duringRead(t, stored[:2], func(q *Queue[int]) {
+	stored := []Item[int]{claim("removed"), claim("done")}
+	q := duringRead(t, 2, stored, func(q *Queue[int]) []Item[int] {
 		q.Remove("removed")
 		q.Add(claim("done"))
-		q.spill.dry = true // as if another worker took it before
+		q.spill.unread = false // as if a worker had taken it before
 		q.Done(mustTake(t, q, "done"))
-		q.spill.dry = false
+		return nil
 	})
 	mustWait(t, q)
 }
 
-func TestBacklog_IsReadAnewWhenTooMuchHappenedMeanwhile(t *testing.T) {
-	q := duringRead(t, []Item[int]{claim("kept")}, func(q *Queue[int]) {
+func TestBacklog_IsReadAnewWhenTooMuchEndedMeanwhile(t *testing.T) {
+	stored := []Item[int]{claim("a"), claim("kept")}
+	q := duringRead(t, 2, stored, func(q *Queue[int]) []Item[int] {
 		for _, key := range []string{"a", "b", "c"} {
 			q.Remove(key)
 		}
+		return stored[1:]
 	})
 	mustTake(t, q, "kept")
 	mustWait(t, q)
 }
 
 func TestBacklog_IsReadAnewWhenResetMeanwhile(t *testing.T) {
-	q := duringRead(t, []Item[int]{claim("kept")}, func(q *Queue[int]) { q.Reset() })
+	stored := []Item[int]{claim("gone"), claim("kept")}
+	q := duringRead(t, 2, stored, func(q *Queue[int]) []Item[int] {
+		q.Reset()
+		return stored[1:]
+	})
 	if item := mustTake(t, q, "kept"); item.Generation != 2 {
 		t.Errorf("%+v", item)
 	}
@@ -91,25 +98,53 @@ func TestBacklog_IsReadAnewWhenResetMeanwhile(t *testing.T) {
 }
 
 func TestBacklog_WhatIsForgottenWhileItIsReadIsReadLater(t *testing.T) {
-	var stored []Item[int]
-	var q *Queue[int]
-	acted := false
-	q = mustNew(t, 1, backlogFunc(func(_ context.Context, n int, known func(string) bool) ([]Item[int], error) {
-		read := slices.DeleteFunc(slices.Clone(stored), func(i Item[int]) bool { return known(i.Key) })
-		if !acted {
-			acted = true
-			stored = []Item[int]{claim("a"), claim("b")}
-			q.Add(stored[0])
-			q.Add(stored[1])
-		}
-		return read[:min(n, len(read))], nil
-	}))
-	for _, key := range []string{"a", "b"} {
-		item := mustTake(t, q, key)
-		stored = slices.DeleteFunc(stored, func(i Item[int]) bool { return i.Key == key })
-		q.Done(item)
-	}
+	q := duringRead(t, 1, nil, func(q *Queue[int]) []Item[int] {
+		q.Add(claim("a"))
+		q.Add(claim("b"))
+		return []Item[int]{claim("b")}
+	})
+	q.Done(mustTake(t, q, "a"))
+	mustTake(t, q, "b")
 	mustWait(t, q)
+}
+
+func worth(key string, reward int64) Item[int] {
+	return Item[int]{Key: key, Priority: Priority{Duty: Claim, Reward: reward}}
+}
+
+// Before the backlog was read for the first time, nobody knows what is urgent.
+func TestBacklog_IsReadBeforeAnythingIsGivenOut(t *testing.T) {
+	stored := []Item[int]{worth("urgent", 10)}
+	q := duringRead(t, 4, stored, func(q *Queue[int]) []Item[int] {
+		q.Add(worth("petty", 1))
+		mustWait(t, q) // as another worker
+		return append(stored, worth("petty", 1))
+	})
+	mustTake(t, q, "urgent")
+	mustTake(t, q, "petty")
+}
+
+func TestBacklog_WhatWasNotReadYetGoesBeforeLessUrgentNews(t *testing.T) {
+	stored := []Item[int]{worth("a", 10), worth("b", 9), worth("c", 8)}
+	q := duringRead(t, 2, stored, func(q *Queue[int]) []Item[int] {
+		q.Add(worth("petty", 1))
+		q.Remove("a")
+		return append(stored[1:], worth("petty", 1))
+	})
+	mustTake(t, q, "b")
+	q.Add(worth("paltry", 2))
+	mustTake(t, q, "c")
+}
+
+// As long as the backlog is not asked, workers are not idle for its sake.
+func TestBacklog_DoesNotHoldUpOthersWhileItIsNotRead(t *testing.T) {
+	s := &stored{items: []Item[int]{worth("a", 10), worth("b", 9), worth("c", 8)}}
+	q := mustNew(t, 1, s)
+	q.Retry(mustTake(t, q, "a"), 5)
+	q.Retry(mustTake(t, q, "b"), 5) // more than may wait for a height
+	mustWait(t, q)
+	q.Add(worth("petty", 1))
+	mustTake(t, q, "petty")
 }
 
 // A worker that is stopped while it reads, or whose reading panics, leaves it to the
