@@ -63,6 +63,10 @@ type Record struct {
 	// ProofFailure is why the chain judged the proof invalid, in its words.
 	ProofFailure string `json:"proof_failure,omitempty"`
 
+	// RelaysPurged is the height at which the relays of the session, which was over
+	// then, were deleted; 0 while they are there.
+	RelaysPurged int64 `json:"relays_purged,omitempty"`
+
 	ClaimAttempts []relayer.TxAttempt `json:"claim_attempts,omitempty"`
 	ProofAttempts []relayer.TxAttempt `json:"proof_attempts,omitempty"`
 	Timeline      []Transition        `json:"timeline"`
