@@ -39,6 +39,7 @@ func reasons() []reason {
 		{"refused", http.StatusConflict, session.ErrRefused},
 		{"exists", http.StatusConflict, session.ErrExists},
 		{"not_sealed", http.StatusConflict, relayer.ErrNotSealed},
+		{"purged", http.StatusGone, session.ErrPurged},
 		{"invalid", http.StatusBadRequest, session.ErrInvalid},
 		{"file", http.StatusUnprocessableEntity, session.ErrFile},
 		{"damaged", http.StatusInternalServerError, session.ErrDamaged},

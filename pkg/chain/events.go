@@ -88,6 +88,8 @@ func parseClaimEvent(kind relayer.ClaimEventKind, a attributes) (relayer.ClaimEv
 		SettledUpokt: r.text("settled_upokt"),
 	}
 	switch kind {
+	case relayer.ClaimSettled:
+		e.PaidUpokt = r.supplierReward()
 	case relayer.ProofChecked:
 		e.Reason = r.text("failure_reason")
 	case relayer.ClaimExpired:
@@ -95,7 +97,8 @@ func parseClaimEvent(kind relayer.ClaimEventKind, a attributes) (relayer.ClaimEv
 	case relayer.ClaimDiscarded:
 		e.Reason = r.text("error")
 	case relayer.SupplierSlashed:
-		e.Reason = "penalty " + r.text("proof_missing_penalty")
+		e.SlashedUpokt = r.text("proof_missing_penalty")
+		e.Reason = "penalty " + e.SlashedUpokt
 	case relayer.AppOverserviced:
 		e.Supplier = r.text("supplier_operator_addr")
 		e.Application = r.text("application_addr")

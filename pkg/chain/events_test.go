@@ -83,7 +83,7 @@ func TestClaimEvents_SayWhatTheChainSays(t *testing.T) {
 			&tokenomicstypes.EventSupplierSlashed{
 				ProofMissingPenalty: "320upokt", ServiceId: "svc", ApplicationAddress: "app", SupplierOperatorAddress: "sup", SessionEndBlockHeight: 40,
 			},
-			relayer.ClaimEvent{Kind: relayer.SupplierSlashed, Reason: "penalty 320upokt"},
+			relayer.ClaimEvent{Kind: relayer.SupplierSlashed, SlashedUpokt: "320upokt", Reason: "penalty 320upokt"},
 		},
 		{
 			&tokenomicstypes.EventApplicationOverserviced{

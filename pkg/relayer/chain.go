@@ -139,7 +139,11 @@ type ClaimEvent struct {
 	NumRelays    uint64 // leaves of the claimed tree
 	ComputeUnits uint64 // claimed compute units
 	ClaimedUpokt string // amount with denomination, as the chain writes it
-	SettledUpokt string // what was paid, with denomination
+	SettledUpokt string // what the application was charged, with denomination
+	// PaidUpokt is the part of SettledUpokt, and of what the chain mints beside it,
+	// that the supplier's owner and shareholders have got, with denomination.
+	PaidUpokt    string
+	SlashedUpokt string // what the supplier's stake has lost, with denomination
 	Reason       string // why a proof was invalid or a claim expired or was discarded; empty when all is well
 }
 

@@ -14,15 +14,12 @@ import (
 // with the session. What was written is of no use unless Export returns nil:
 // otherwise Import refuses it.
 //
-// It fails with ErrNoSession, ErrAmbiguous or ErrInvalid, with ErrDamaged if the
+// It fails with ErrNoSession, ErrAmbiguous, ErrInvalid or ErrPurged, with ErrDamaged if the
 // leaves do not have the recorded root, and with the error of w.
 func (i *Inspector) Export(ctx context.Context, name Name, w io.Writer) error {
-	s, err := i.resolve(ctx, name)
+	s, err := i.withRelays(ctx, name)
 	if err != nil {
 		return err
-	}
-	if s.fault != nil {
-		return s.fault
 	}
 	file, err := newFileWriter(w, s.raw)
 	if err != nil {

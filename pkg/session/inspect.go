@@ -30,6 +30,8 @@ var (
 	// ErrDamaged says that what is stored of a session is not what was written,
 	// or not what its record says.
 	ErrDamaged = errors.New("session is damaged")
+	// ErrPurged says that the relays of a session are not kept any more.
+	ErrPurged = errors.New("the relays are not kept any more")
 )
 
 // Name says which session is meant.
@@ -169,6 +171,27 @@ func (i *Inspector) resolve(ctx context.Context, name Name) (stored, error) {
 	default:
 		return stored{}, ambiguous(name, found)
 	}
+}
+
+// withRelays returns the one session that a name stands for, if its record can be
+// read and its relays are kept.
+func (i *Inspector) withRelays(ctx context.Context, name Name) (stored, error) {
+	s, err := i.resolve(ctx, name)
+	if err == nil {
+		err = s.fault
+	}
+	if err == nil {
+		err = s.purged()
+	}
+	return s, err
+}
+
+// purged returns why the relays of a session are not there, if so.
+func (s *stored) purged() error {
+	if s.record == nil || s.record.RelaysPurged == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: those of session %s were deleted at height %d", ErrPurged, title(s.key), s.record.RelaysPurged)
 }
 
 // matches reports whether the name can stand for a session.

@@ -54,6 +54,8 @@ func (m *sessionsManager) drop(key store.SessionKey, allowed func(*Record) error
 // dropFinal deletes a session that the manager does not work on any more. It
 // cannot come back meanwhile: its claim window is open or over.
 func (m *sessionsManager) dropFinal(key store.SessionKey, allowed func(*Record) error) error {
+	m.deleting.Lock()
+	defer m.deleting.Unlock()
 	raw, err := m.store.Record(key)
 	if errors.Is(err, store.ErrNotFound) {
 		return m.store.DeleteSession(key) // leaves that nobody works on

@@ -51,17 +51,14 @@ func (p *Proof) Check() error {
 // Prove returns the proof of the leaf that is closest to a path of 32 bytes. Any
 // path can be asked for any number of times: the proof that the chain is sent
 // stays what it is. It fails with ErrNoSession, ErrAmbiguous, ErrInvalid,
-// ErrDamaged, and with relayer.ErrNotSealed while the session is open.
+// ErrDamaged, ErrPurged, and with relayer.ErrNotSealed while the session is open.
 func (i *Inspector) Prove(ctx context.Context, name Name, path []byte) (*Proof, error) {
 	if len(path) != trie.PathSize {
 		return nil, fmt.Errorf("%w: a path has %d bytes, not %d", ErrInvalid, trie.PathSize, len(path))
 	}
-	s, err := i.resolve(ctx, name)
+	s, err := i.withRelays(ctx, name)
 	if err != nil {
 		return nil, err
-	}
-	if s.fault != nil {
-		return nil, s.fault
 	}
 	root, err := s.record.RootBytes()
 	if err != nil {
@@ -95,16 +92,20 @@ func (i *Inspector) Prove(ctx context.Context, name Name, path []byte) (*Proof, 
 }
 
 // mismatch says what it means that leaves have not the recorded root: that they
-// are damaged, unless the session has been dropped while they were read.
+// are damaged, unless they have been deleted while they were read.
 func (i *Inspector) mismatch(key store.SessionKey, err error) error {
-	if i.gone(key) {
-		return fmt.Errorf("%w: %s was dropped meanwhile", ErrNoSession, title(key))
+	if gone := i.gone(key); gone != nil {
+		return gone
 	}
 	return fmt.Errorf("%w: session %s: %w", ErrDamaged, title(key), err)
 }
 
-// gone reports whether a session that had a record has none any more.
-func (i *Inspector) gone(key store.SessionKey) bool {
-	_, err := i.store.Record(key)
-	return errors.Is(err, store.ErrNotFound)
+// gone returns why a session that had a record and leaves has them no more, if so.
+func (i *Inspector) gone(key store.SessionKey) error {
+	raw, err := i.store.Record(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: %s was dropped meanwhile", ErrNoSession, title(key))
+	}
+	s := decodeStored(key, raw)
+	return s.purged()
 }

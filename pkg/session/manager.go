@@ -46,6 +46,8 @@ type sessionsManager struct {
 	driven   <-chan struct{}   // closed when the last block has been worked on
 	worked   atomic.Int64      // height of the last block whose due steps are in the queue
 
+	deleting sync.Mutex // held while a session that is over, or its relays, are deleted
+
 	mu    sync.Mutex
 	trees map[store.SessionKey]*liveTree // sessions without an outcome
 }

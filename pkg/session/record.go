@@ -48,8 +48,24 @@ type Record struct {
 	// ProofPath is the path of the proof in hex, 32 bytes. Once written it does
 	// not change.
 	ProofPath string `json:"proof_path,omitempty"`
-	// SettledUpokt is what the chain settled the claim at, with denomination.
+	// SettledUpokt is what the chain settled the claim at, which the application
+	// has paid, with denomination.
 	SettledUpokt string `json:"settled_upokt,omitempty"`
+	// PaidUpokt is what the supplier's owner and shareholders got of it, with
+	// denomination; empty if the chain's event does not say.
+	PaidUpokt string `json:"paid_upokt,omitempty"`
+	// SlashedUpokt is what the supplier's stake has lost for the session, with
+	// denomination.
+	SlashedUpokt string `json:"slashed_upokt,omitempty"`
+	// ProofFeeUpokt is what the chain takes for a proof beside the transaction's
+	// fee (x/proof: proof_submission_fee), as of the session's end.
+	ProofFeeUpokt int64 `json:"proof_fee_upokt,omitempty"`
+	// ProofFailure is why the chain judged the proof invalid, in its words.
+	ProofFailure string `json:"proof_failure,omitempty"`
+
+	// RelaysPurged is the height at which the relays of the session, which was over
+	// then, were deleted; 0 while they are there.
+	RelaysPurged int64 `json:"relays_purged,omitempty"`
 
 	ClaimAttempts []relayer.TxAttempt `json:"claim_attempts,omitempty"`
 	ProofAttempts []relayer.TxAttempt `json:"proof_attempts,omitempty"`

@@ -38,16 +38,34 @@ func (m *sessionsManager) settleFromEvents(ctx context.Context, tree *liveTree, 
 		if err != nil {
 			return false, fmt.Errorf("events of block %d: %w", h, err)
 		}
-		if settled, err := m.settleFromBlock(tree, block); settled || err != nil {
-			return settled, err
+		ending := endingOf(block, tree.snapshot())
+		if ending.judged && ending.failure == "" && tree.snapshot().State == StateProving {
+			if err := m.move(tree, StateProven, "judged valid", nil); err != nil {
+				return false, err
+			}
+		}
+		if ending.state != "" {
+			return true, m.end(ctx, tree, ending)
 		}
 	}
 	return false, nil
 }
 
-// settleFromBlock looks for the settlement of the session's claim in one block.
-func (m *sessionsManager) settleFromBlock(tree *liveTree, block *relayer.BlockEvents) (settled bool, err error) {
-	record := tree.snapshot()
+// ending is what the chain has decided about a session's claim in one block.
+type ending struct {
+	state   State  // empty if the claim goes on
+	reason  string // of the state
+	judged  bool   // the proof was judged
+	failure string // why it was judged invalid
+	settled string // amounts, with denomination
+	paid    string
+	slashed string
+}
+
+// endingOf picks what concerns the session out of the events of a block. A
+// supplier is slashed after its claim has expired, in the same block.
+func endingOf(block *relayer.BlockEvents, record *Record) ending {
+	var e ending
 	for i := range block.Events {
 		event := &block.Events[i]
 		if !concerns(event, record) {
@@ -55,21 +73,70 @@ func (m *sessionsManager) settleFromBlock(tree *liveTree, block *relayer.BlockEv
 		}
 		switch event.Kind {
 		case relayer.ProofChecked:
-			if event.Reason == "" && record.State == StateProving {
-				if err := m.move(tree, StateProven, "judged valid", nil); err != nil {
-					return false, err
-				}
-				record = tree.snapshot()
-			}
+			e.judged, e.failure = true, event.Reason
 		case relayer.ClaimSettled:
-			return true, m.move(tree, StateSettled, "", func(r *Record) { r.SettledUpokt = event.SettledUpokt })
+			e.state, e.settled, e.paid = StateSettled, event.SettledUpokt, event.PaidUpokt
 		case relayer.ClaimExpired:
-			return true, m.move(tree, StateExpired, event.Reason, nil)
+			e.state, e.reason = StateExpired, event.Reason
 		case relayer.ClaimDiscarded:
-			return true, m.move(tree, StateRejected, event.Reason, nil)
+			e.state, e.reason = StateRejected, event.Reason
+		case relayer.SupplierSlashed:
+			e.slashed = event.SlashedUpokt
 		}
 	}
-	return false, nil
+	return e
+}
+
+// end brings the session to the outcome that the chain has decided on.
+func (m *sessionsManager) end(ctx context.Context, tree *liveTree, e ending) error {
+	if e.state == StateExpired && e.reason == reasonInvalid.String() && e.failure == "" {
+		e.failure = m.proofFailure(ctx, tree)
+	}
+	fee, err := m.proofFee(ctx, tree.snapshot())
+	if err != nil {
+		return err
+	}
+	return m.move(tree, e.state, e.reason, func(r *Record) {
+		r.SettledUpokt, r.PaidUpokt, r.SlashedUpokt = e.settled, e.paid, e.slashed
+		r.ProofFailure, r.ProofFeeUpokt = e.failure, fee
+	})
+}
+
+// proofFailure looks for the reason why the session's proof was judged invalid
+// in the blocks of the proof window. It is empty if it is not found: the node may
+// not have the blocks any more, and the outcome is known without it.
+func (m *sessionsManager) proofFailure(ctx context.Context, tree *liveTree) string {
+	for h := tree.windows.ProofOpen; h < tree.windows.ProofClose; h++ {
+		block, err := m.history.Events(ctx, h)
+		if err != nil {
+			m.log.Warn("why the proof was judged invalid cannot be looked up",
+				"session", tree.key.String(), "height", h, "error", err)
+			return ""
+		}
+		if e := endingOf(block, tree.snapshot()); e.failure != "" {
+			return e.failure
+		}
+	}
+	return ""
+}
+
+// proofFee returns what the chain has taken for the session's proof beside the
+// transaction's fee, in upokt: nothing if no proof of it had effect.
+func (m *sessionsManager) proofFee(ctx context.Context, record *Record) (int64, error) {
+	for n := range record.ProofAttempts {
+		if a := &record.ProofAttempts[n]; a.Included == 0 || a.Code != 0 {
+			continue
+		}
+		params, err := m.proofs.ProofParams(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("proof params: %w", err)
+		}
+		if fee := params.ProofSubmissionFee; fee != nil && fee.Amount.IsInt64() {
+			return fee.Amount.Int64(), nil
+		}
+		break
+	}
+	return 0, nil
 }
 
 // concerns reports whether an event is about the session's claim. Not all events

@@ -79,7 +79,8 @@ const progressEvery = 200 * time.Millisecond
 // in the ring are only the chain knows, and is not asked.
 //
 // What is found is passed to observe, one call at a time; a session that is
-// damaged does not keep others from being verified. The error says that the
+// damaged does not keep others from being verified, and those whose relays are not
+// kept any more are left out. The error says that the
 // verification could not be carried out or that observe failed, never that
 // something is wrong.
 func (i *Inspector) Verify(ctx context.Context, what Verification, observe func(Event) error) error {
@@ -91,9 +92,9 @@ func (i *Inspector) Verify(ctx context.Context, what Verification, observe func(
 	run.expect(keys)
 	for _, key := range keys {
 		report, err := run.session(ctx, key)
-		if errors.Is(err, ErrNoSession) && what.All {
+		if (errors.Is(err, ErrNoSession) || errors.Is(err, ErrPurged)) && what.All {
 			run.progress.Sessions--
-			continue // dropped meanwhile
+			continue // dropped meanwhile, or not kept any more
 		}
 		if err != nil {
 			return err
@@ -152,7 +153,7 @@ func (v *verification) expect(keys []store.SessionKey) {
 	for _, key := range keys {
 		s, err := v.inspector.find(key)
 		switch {
-		case err != nil || s.record == nil:
+		case err != nil || s.record == nil || s.record.RelaysPurged > 0:
 		case s.record.State == StateOpen:
 			if n, err := v.inspector.store.Count(key); err == nil {
 				v.progress.Expected += n
@@ -179,6 +180,9 @@ func (v *verification) session(ctx context.Context, key store.SessionKey) (*Repo
 		faults.add("", s.fault)
 		return report, nil
 	}
+	if err := s.purged(); err != nil {
+		return nil, err
+	}
 	v.progress.Session = key.SessionID
 	report.State, report.Recorded = s.record.State, s.record.Root
 	root, err := v.leaves(ctx, s, report, faults)
@@ -191,8 +195,8 @@ func (v *verification) session(ctx context.Context, key store.SessionKey) (*Repo
 		report.Computed = root.String()
 		faults.add("", checkSums(s.record, root))
 	}
-	if !report.OK() && v.inspector.gone(key) {
-		return nil, fmt.Errorf("%w: %s was dropped meanwhile", ErrNoSession, title(key))
+	if gone := v.inspector.gone(key); !report.OK() && gone != nil {
+		return nil, gone
 	}
 	faults.sort()
 	return report, nil

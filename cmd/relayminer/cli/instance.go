@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 
 	"cosmossdk.io/depinject"
 
@@ -57,6 +56,7 @@ type Instance struct {
 	parts  *parts
 	miner  relayMiner
 	admin  *admin.Server // nil if there is no socket
+	keeper *session.Keeper
 
 	endpoints []*endpoint // metrics, profiles, pings
 }
@@ -95,6 +95,9 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 		return nil, err
 	}
 	if err := i.join(ctx, opts, cfg, keys); err != nil {
+		return nil, err
+	}
+	if err := i.openKeeper(opts, cfg); err != nil {
 		return nil, err
 	}
 	if err := i.openAdmin(opts, cfg); err != nil {
@@ -137,11 +140,7 @@ func (i *Instance) openStore(opts Options, cfg *config.Config) error {
 // storeDir returns the directory of the relay store. home is taken for the user's
 // home if that is not known.
 func storeDir(cfg *config.Config, home string) string {
-	user, err := os.UserHomeDir()
-	if err != nil {
-		user = home
-	}
-	return cfg.StorePath(user)
+	return cfg.StorePath(userHome(home))
 }
 
 func durability(d config.Durability) store.Durability {
@@ -196,7 +195,12 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 }
 
 // Start serves relays.
-func (i *Instance) Start(ctx context.Context) error { return i.miner.Start(ctx) }
+func (i *Instance) Start(ctx context.Context) error {
+	if err := i.keeper.Start(ctx); err != nil {
+		return err
+	}
+	return i.miner.Start(ctx)
+}
 
 // Sessions returns the records of all sessions in the store.
 func (i *Instance) Sessions() ([]*session.Record, error) {
@@ -219,6 +223,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.admin != nil {
 		errs = append(errs, i.admin.Stop(ctx))
+	}
+	if i.keeper != nil {
+		errs = append(errs, i.keeper.Stop(ctx))
 	}
 	if i.txs != nil { // writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))

@@ -19,6 +19,7 @@ func (i *Instance) metrics() *prometheus.Registry {
 	)
 	i.registerChain(registry)
 	i.registerStore(registry)
+	i.registerKeeper(registry)
 	registry.MustRegister(&sessionsCollector{records: i.Sessions})
 	return registry
 }

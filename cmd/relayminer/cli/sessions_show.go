@@ -105,8 +105,10 @@ func facts(d *session.Details) *fields {
 	if r.Root == "" {
 		f.add("relays", sums(d.Stored))
 	} else {
-		f.add("relays", sums(session.Sums{Leaves: r.Relays, ComputeUnits: r.ComputeUnits, Bytes: d.Stored.Bytes}))
-		if d.Stored.Leaves != r.Relays {
+		f.add("relays", sums(session.Sums{Leaves: r.Relays, ComputeUnits: r.ComputeUnits, Bytes: max(d.Stored.Bytes, r.Bytes)}))
+		if r.RelaysPurged > 0 {
+			f.add("stored", fmt.Sprintf("not any more, deleted at height %d", r.RelaysPurged))
+		} else if d.Stored.Leaves != r.Relays {
 			f.add("stored", fmt.Sprintf("%s, not those of the root", sums(d.Stored)))
 		}
 	}

@@ -20,6 +20,7 @@ func (p *parser) check(c *Config) {
 	for i, s := range c.Services {
 		p.checkService(fmt.Sprintf("suppliers[%d]", i), s, ids)
 	}
+	p.checkKeep(&c.Keep)
 	p.checkEndpoints(c)
 	p.checkListeners(c)
 	if c.EnableOverServicing {
@@ -60,6 +61,24 @@ func (p *parser) checkStore(c *Config) {
 	if c.DurabilityInterval > time.Second {
 		p.warn("durability_interval", "write a shorter one, such as 10ms",
 			"is long: it is the time whose relays a power failure can cost")
+	}
+}
+
+// checkKeep makes sure that no record would have to go before its relays. Relays
+// of which the file does not say how long they are kept are not kept longer than
+// records.
+func (p *parser) checkKeep(keep *Keep) {
+	if keep.Records == 0 {
+		return
+	}
+	for key, blocks := range map[string]*uint64{"keep.relays": &keep.Relays, "keep.unpaid_relays": &keep.UnpaidRelays} {
+		switch {
+		case !p.given[key]:
+			*blocks = min(*blocks, keep.Records)
+		case *blocks == 0 || *blocks > keep.Records:
+			p.problem(key, "keep records as long or longer, or for ever with records: 0",
+				"relays cannot be kept longer than records, which are kept for %d blocks", keep.Records)
+		}
 	}
 }
 

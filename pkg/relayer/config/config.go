@@ -21,6 +21,12 @@ const (
 	// DefaultDurabilityInterval bounds what a power failure can cost under
 	// SyncAtIntervals.
 	DefaultDurabilityInterval = 10 * time.Millisecond
+	// DefaultKeepRelays leaves an hour or so for a look at what was paid, in blocks.
+	DefaultKeepRelays = 100
+	// DefaultKeepUnpaidRelays is a week of blocks of 30 seconds.
+	DefaultKeepUnpaidRelays = 7 * 24 * 60 * 2
+	// DefaultKeepRecords is 30 days of blocks of 30 seconds.
+	DefaultKeepRecords = 30 * 24 * 60 * 2
 )
 
 // maxFileSize is the size in bytes above which a file is not taken for a
@@ -47,6 +53,13 @@ type Config struct {
 	// SMTStorePath (smt_store_path) is where evidence is kept, as written in
 	// the file. StorePath resolves it.
 	SMTStorePath string
+	// RecordsDir (records_dir) is where each session's record is kept as a JSON
+	// file, as written in the file; empty for nowhere. RecordsPath resolves it. The
+	// official relay miner does not have this key.
+	RecordsDir string
+	// Keep (keep) says how long what is stored of sessions is kept after their
+	// outcome. The official relay miner does not have this key.
+	Keep Keep
 	// Durability (durability) says when a relay counts as stored. The official
 	// relay miner does not have this key. DurabilityReply unless set.
 	Durability Durability
@@ -92,6 +105,20 @@ type Config struct {
 	// Warnings say which keys have no effect and which values are dangerous,
 	// one line each, with file, line and key, in the order of the file.
 	Warnings []string
+}
+
+// Keep says for how many blocks after a session's outcome something of it is
+// kept. 0 keeps it for ever.
+type Keep struct {
+	// Relays (relays) is for the relays of sessions that were paid, or had nothing
+	// to be paid for.
+	Relays uint64
+	// UnpaidRelays (unpaid_relays) is for the relays of sessions that should have
+	// been paid: missed, rejected, in conflict or expired.
+	UnpaidRelays uint64
+	// Records (records) is for records, and the files in RecordsDir. It is not less
+	// than the others, unless it is 0.
+	Records uint64
 }
 
 // Durability says when a relay counts as stored. Whichever it is, a relay that
@@ -192,6 +219,9 @@ func Parse(name string, data []byte) (*Config, error) {
 		DefaultMaxBodySize:    DefaultMaxBodySize,
 		Durability:            SyncBeforeReply,
 		DurabilityInterval:    DefaultDurabilityInterval,
+		Keep: Keep{
+			Relays: DefaultKeepRelays, UnpaidRelays: DefaultKeepUnpaidRelays, Records: DefaultKeepRecords,
+		},
 	}
 	p.root(root, c)
 	p.check(c)
@@ -221,6 +251,15 @@ func (c *Config) StorePath(home string) string {
 		return filepath.Join(home, ".pocket", "smt")
 	}
 	return expandHome(c.SMTStorePath, home)
+}
+
+// RecordsPath returns the directory of the records' files, or "" if there is to be
+// none. The argument is that of StorePath.
+func (c *Config) RecordsPath(home string) string {
+	if c.RecordsDir == "" {
+		return ""
+	}
+	return expandHome(c.RecordsDir, home)
 }
 
 func expandHome(path, home string) string {

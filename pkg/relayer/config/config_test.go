@@ -50,6 +50,8 @@ func TestParse_MinimalFileGetsTheOfficialDefaults(t *testing.T) {
 	equal(t, "query RPC", c.PocketNode.QueryNodeRPCURLs, []string{"tcp://node:26657"})
 	equal(t, "durability", c.Durability, SyncBeforeReply)
 	equal(t, "interval", c.DurabilityInterval, 10*time.Millisecond)
+	equal(t, "records", c.RecordsDir, "")
+	equal(t, "keep", c.Keep, Keep{Relays: 100, UnpaidRelays: 20160, Records: 86400})
 	equal(t, "metrics", c.Metrics, Endpoint{})
 	equal(t, "warnings", c.Warnings, nil)
 	if b, ok := s.Backend(sharedtypes.RPCType_REST); !ok || b != s.DefaultBackend {
@@ -68,6 +70,8 @@ func TestParse_FullFileKeepsEveryTopLevelValue(t *testing.T) {
 	equal(t, "store", c.SMTStorePath, "~/evidence")
 	equal(t, "durability", c.Durability, SyncAtIntervals)
 	equal(t, "interval", c.DurabilityInterval, 25*time.Millisecond)
+	equal(t, "records", c.RecordsDir, "~/records")
+	equal(t, "keep", c.Keep, Keep{Relays: 50, UnpaidRelays: 200, Records: 3000})
 	equal(t, "disable_smt_persistence", c.DisableSMTPersistence, true)
 	equal(t, "enable_over_servicing", c.EnableOverServicing, true)
 	equal(t, "eager validation", c.EnableEagerRelayRequestValidation, false)
@@ -163,6 +167,24 @@ func TestConfig_PathsAreResolved(t *testing.T) {
 	} {
 		config := &Config{SMTStorePath: c.store}
 		equal(t, c.store, config.StorePath("/home/op"), c.storePath)
+	}
+}
+
+func TestConfig_RecordsHaveADirectoryOnlyIfItIsNamed(t *testing.T) {
+	for given, path := range map[string]string{"": "", "/var/records": "/var/records", "~/records": "/home/op/records", "x/": "x"} {
+		config := &Config{RecordsDir: given}
+		equal(t, given, config.RecordsPath("/home/op"), path)
+	}
+}
+
+func TestParse_KeepsNoRelaysLongerThanTheirRecords(t *testing.T) {
+	for text, want := range map[string]Keep{
+		"keep: {records: 40}":                             {Relays: 40, UnpaidRelays: 40, Records: 40},
+		"keep: {records: 0, relays: 0}":                   {UnpaidRelays: 20160},
+		"keep: {relays: 7}":                               {Relays: 7, UnpaidRelays: 20160, Records: 86400},
+		"keep: {relays: 1, unpaid_relays: 2, records: 2}": {Relays: 1, UnpaidRelays: 2, Records: 2},
+	} {
+		equal(t, text, parse(t, minimal+text+"\n").Keep, want)
 	}
 }
 

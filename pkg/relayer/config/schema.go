@@ -31,7 +31,19 @@ func (p *parser) root(n *yaml.Node, c *Config) {
 
 		{"durability", p.durability(&c.Durability)},
 		{"durability_interval", p.duration(&c.DurabilityInterval)},
+		{"records_dir", p.text(&c.RecordsDir)},
+		{"keep", p.keep(&c.Keep)},
 	})
+}
+
+func (p *parser) keep(keep *Keep) setter {
+	return func(path string, n *yaml.Node) {
+		p.mapping(path, n, []key{
+			{"relays", p.blocks(&keep.Relays)},
+			{"unpaid_relays", p.blocks(&keep.UnpaidRelays)},
+			{"records", p.blocks(&keep.Records)},
+		})
+	}
 }
 
 // endpoint takes over metrics, pprof and ping.

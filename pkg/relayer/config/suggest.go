@@ -34,7 +34,8 @@ func placeOf(name string) string {
 	case "default_signing_key_names", "default_request_timeout_seconds", "default_max_body_size",
 		"metrics", "pocket_node", "pprof", "smt_store_path", "disable_smt_persistence", "suppliers", "ping",
 		"enable_over_servicing", "enable_eager_relay_request_validation", "served_relays_buffer_size",
-		"mining_pipeline_buffer_size", "mining_workers", "durability", "durability_interval":
+		"mining_pipeline_buffer_size", "mining_workers", "durability", "durability_interval",
+		"records_dir", "keep":
 		return "at the top level"
 	}
 	return ""

@@ -66,6 +66,25 @@ func (p *parser) count(dst *uint64) setter {
 	}
 }
 
+// maxBlocks is a number of blocks that takes longer than anybody waits.
+const maxBlocks = 1 << 40
+
+// blocks takes over a number of blocks.
+func (p *parser) blocks(dst *uint64) setter {
+	return func(path string, n *yaml.Node) {
+		s, ok := p.scalar(path, n)
+		if !ok {
+			return
+		}
+		var v uint64
+		if !whole(n, &v) || v > maxBlocks {
+			p.problem(path, "write a whole number of blocks, or 0 for ever", "%s is not a number of blocks", quote(s))
+			return
+		}
+		*dst = v
+	}
+}
+
 // whole reads a whole number that is not negative. The decoder alone would also
 // take a fraction, and cut it off.
 func whole(n *yaml.Node, dst *uint64) bool {

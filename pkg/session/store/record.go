@@ -34,14 +34,16 @@ func (s *Store) PutRecords(records ...Record) error {
 			return err
 		}
 	}
-	return s.do(func(b *pebble.Batch) error {
-		for _, r := range records {
-			if err := b.Set(r.Key.key(spaceRecord), r.Value, nil); err != nil {
-				return err
-			}
+	return s.do(func(b *pebble.Batch) error { return setRecords(b, records) })
+}
+
+func setRecords(b *pebble.Batch, records []Record) error {
+	for _, r := range records {
+		if err := b.Set(r.Key.key(spaceRecord), r.Value, nil); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Record returns the record of a session, or ErrNotFound. The bytes are the
@@ -64,11 +66,24 @@ func (s *Store) Record(key SessionKey) ([]byte, error) {
 // record's value is valid until the next step. An error is the last thing that
 // is yielded; see Leaves for which, and for what a walk prevents.
 func (s *Store) Records() iter.Seq2[Record, error] {
+	return s.recordsFrom([]byte{spaceRecord})
+}
+
+// RecordsAfter is Records for the sessions that come after one in that order,
+// which need not be in the store. With it a long walk can be taken in parts,
+// between which the store is free.
+func (s *Store) RecordsAfter(key SessionKey) iter.Seq2[Record, error] {
+	if err := key.Validate(); err != nil {
+		return func(yield func(Record, error) bool) { yield(Record{}, err) }
+	}
+	return s.recordsFrom(successor(key.key(spaceRecord)))
+}
+
+func (s *Store) recordsFrom(lower []byte) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		lower := []byte{spaceRecord}
 		var stopped bool
 		var last SessionKey
-		err := s.walk(lower, successor(lower), func(it *pebble.Iterator) (bool, error) {
+		err := s.walk(lower, successor([]byte{spaceRecord}), func(it *pebble.Iterator) (bool, error) {
 			key, rest, err := parseSession(it.Key(), spaceRecord)
 			if err != nil || len(rest) > 0 {
 				return false, &CorruptionError{Session: last, Err: fmt.Errorf("%w: %x", ErrKey, it.Key())}
@@ -85,27 +100,6 @@ func (s *Store) Records() iter.Seq2[Record, error] {
 			yield(Record{}, s.readError(last, err))
 		}
 	}
-}
-
-// DeleteSession removes the leaves and the record of a session; there need not
-// be any. They are gone for good when it returns nil. The disk space is returned
-// in the background, some time after Options.ReclaimDelay. Leaves that are
-// appended later are stored anew. The errors are those of PutRecord.
-func (s *Store) DeleteSession(key SessionKey) error {
-	if err := key.Validate(); err != nil {
-		return err
-	}
-	lower, upper := key.bounds()
-	err := s.do(func(b *pebble.Batch) error {
-		if err := b.DeleteRange(lower, upper, nil); err != nil {
-			return err
-		}
-		return b.Delete(key.key(spaceRecord), nil)
-	})
-	if err == nil {
-		s.reclaim.add(span{lower, upper})
-	}
-	return err
 }
 
 // metaCursor begins the names of cursors, to leave room for other values.
