@@ -15,7 +15,9 @@ import (
 const indexedBlocks = 64
 
 // The index is a shortcut: whoever looks for a transaction has others waiting. A
-// node whose index is silent is not asked again for a while.
+// node whose index is silent is not asked again for a while. A block or its results
+// may take no longer than any other answer: a lookup serves the record alone, and
+// what it needs is remembered when it comes later than its caller had patience for.
 const (
 	indexPatience = 500 * time.Millisecond
 	indexQuiet    = time.Minute
@@ -98,7 +100,7 @@ func (n *Node) indexedTx(ctx context.Context, hash []byte) (TxResult, error) {
 // askTxs fetches which transactions are in the block at height.
 func (n *Node) askTxs(ctx context.Context, height int64) (answer[positions], error) {
 	what := fmt.Sprintf("block %d", height)
-	block, s, err := callRPCWithin(ctx, n, largeAnswer*n.timeout, what, func(ctx context.Context, c cometClient) (*ctypes.ResultBlock, error) {
+	block, s, err := callRPC(ctx, n, what, func(ctx context.Context, c cometClient) (*ctypes.ResultBlock, error) {
 		return c.Block(ctx, &height)
 	})
 	if err != nil {
@@ -116,7 +118,7 @@ func (n *Node) askTxs(ctx context.Context, height int64) (answer[positions], err
 
 // resultOf returns how the transaction at a position of a block ended.
 func (n *Node) resultOf(ctx context.Context, height int64, position int) (TxResult, error) {
-	results, err := n.blockResults(ctx, height)
+	results, err := n.blockResultsWithin(ctx, n.timeout, height)
 	if err != nil {
 		return TxResult{}, err
 	}
@@ -131,8 +133,13 @@ func (n *Node) resultOf(ctx context.Context, height int64, position int) (TxResu
 // blockResults fetches what the execution of the block at height returned. At a
 // settlement height it can have many megabytes, so it is not remembered.
 func (n *Node) blockResults(ctx context.Context, height int64) (*ctypes.ResultBlockResults, error) {
+	return n.blockResultsWithin(ctx, largeAnswer*n.timeout, height)
+}
+
+// blockResultsWithin is blockResults with another bound on one attempt.
+func (n *Node) blockResultsWithin(ctx context.Context, each time.Duration, height int64) (*ctypes.ResultBlockResults, error) {
 	what := fmt.Sprintf("results of block %d", height)
-	results, s, err := callRPCWithin(ctx, n, largeAnswer*n.timeout, what, func(ctx context.Context, c cometClient) (*ctypes.ResultBlockResults, error) {
+	results, s, err := callRPCWithin(ctx, n, each, what, func(ctx context.Context, c cometClient) (*ctypes.ResultBlockResults, error) {
 		return c.BlockResults(ctx, &height)
 	})
 	if err != nil {

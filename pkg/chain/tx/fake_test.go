@@ -52,6 +52,7 @@ type fakeChain struct {
 	onBroadcast func(tx *fakeTx) (deliver bool, reply error)
 	onInclude   func(tx *fakeTx) (include bool, code uint32)
 	onAsk       func(what string) error
+	onFind      func(ctx context.Context) error // without the lock
 }
 
 // fakeTx is a transaction as the chain reads it.
@@ -253,7 +254,12 @@ func (c *fakeChain) checkSender(tx *fakeTx) {
 	}
 }
 
-func (c *fakeChain) FindTx(_ context.Context, hash []byte, from, to int64) (chain.TxResult, bool, error) {
+func (c *fakeChain) FindTx(ctx context.Context, hash []byte, from, to int64) (chain.TxResult, bool, error) {
+	if c.onFind != nil {
+		if err := c.onFind(ctx); err != nil {
+			return chain.TxResult{}, false, err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.ask("find"); err != nil {
@@ -396,6 +402,12 @@ func (g *signer) give(t interface{ Fatal(...any) }, sub *relayer.Submission) <-c
 	g.accept(p)
 	g.collect()
 	return p.out
+}
+
+// work makes a step and looks transactions up, as a turn does.
+func (g *signer) work(ctx context.Context, latest *relayer.Block) (done bool) {
+	done = g.step(ctx, latest)
+	return !g.lookUp(ctx, latest) && done
 }
 
 // outcome returns what a submission ended with, if it has ended.

@@ -56,6 +56,10 @@ type Options struct {
 	// CallTimeout bounds one call to the node or to a submission's InForce, 10
 	// seconds by default.
 	CallTimeout time.Duration
+	// LookupBudget bounds what a signer spends per block on finding out which block
+	// has a transaction, 1 second by default. When it is not enough, or the node does
+	// not answer, some blocks pass before the next try. Nothing waits for it.
+	LookupBudget time.Duration
 	// StopPatience is how long Stop follows transactions that are under way. By
 	// default it does not: the next process finds out what became of them.
 	StopPatience time.Duration
@@ -98,6 +102,7 @@ func (o Options) complete() (settings, error) {
 	orDefault(&o.Concurrency, 16)
 	orDefault(&o.CallsAtOnce, 16)
 	orDefault(&o.CallTimeout, 10*time.Second)
+	orDefault(&o.LookupBudget, time.Second)
 	if o.Balances == nil {
 		o.Balances = ample{}
 	}
@@ -135,6 +140,7 @@ func (s settings) check() error {
 	demand(s.Concurrency > 0, "concurrency is %d", s.Concurrency)
 	demand(s.CallsAtOnce > 0, "calls at once are %d", s.CallsAtOnce)
 	demand(s.CallTimeout > 0, "call timeout is %v", s.CallTimeout)
+	demand(s.LookupBudget > 0, "lookup budget is %v", s.LookupBudget)
 	demand(s.StopPatience >= 0, "stop patience is %v", s.StopPatience)
 	if len(wrong) > 0 {
 		return fmt.Errorf("%w: %w", ErrOptions, errors.Join(wrong...))

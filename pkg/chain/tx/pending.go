@@ -26,6 +26,7 @@ type pending struct {
 	digest  digest
 	out     chan relayer.Outcome // holds one; sent to and closed by the signer
 
+	ended    bool       // the outcome was delivered
 	attempts []*attempt // that can still be included, or were with effect
 	fence    int64      // height that the state must reach for "not in force" to count
 	absentAt int64      // height of the state that said so last, 0 if none did

@@ -123,7 +123,7 @@ func (w *world) block() {
 	}
 	latest := w.chain.next()
 	for range 3 {
-		if w.signer.step(context.Background(), latest) {
+		if w.signer.work(context.Background(), latest) {
 			break
 		}
 	}

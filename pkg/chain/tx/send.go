@@ -205,7 +205,7 @@ func (g *signer) attempt(ctx context.Context, latest *relayer.Block, each group,
 	if err != nil {
 		return nil, g.obstruct(each.members, err)
 	}
-	if err := a.record(g.CallsAtOnce); err != nil {
+	if err := a.record(g.CallsAtOnce, a.members); err != nil {
 		g.withdraw(a, err)
 		return nil, false
 	}

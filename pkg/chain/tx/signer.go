@@ -31,6 +31,7 @@ type signer struct {
 	known    bool // account is the account's number
 	waiting  []*pending
 	attempts []*attempt // those with members, oldest first
+	traces   []*attempt // those without that may be in a block, oldest first; bounded
 	stamps   stamps
 	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
 	purse    purse
@@ -97,7 +98,7 @@ func (g *signer) run(ctx context.Context) error {
 			timer.Reset(g.Linger)
 		}
 		latest := g.blocks.Latest()
-		if lingering || latest == nil || len(g.waiting) == 0 || !due && latest.Height == g.worked {
+		if lingering || latest == nil || len(g.waiting)+len(g.traces) == 0 || !due && latest.Height == g.worked {
 			continue
 		}
 		timer.Stop()
@@ -107,22 +108,35 @@ func (g *signer) run(ctx context.Context) error {
 	}
 }
 
-// turn waits for its turn, works once and returns how soon to work again without
+// turn works once, looks transactions up, and returns how soon to work again without
 // a new block, zero if there is no need.
 func (g *signer) turn(ctx context.Context) time.Duration {
-	if err := g.turns.Acquire(ctx, 1); err != nil {
+	latest, done, err := g.stepInTurn(ctx)
+	if err != nil {
 		return 0 // the signer is being stopped
 	}
-	defer g.turns.Release(1)
-	latest := g.blocks.Latest() // blocks may have come during the wait
-	g.worked = latest.Height
-	if g.step(ctx, latest) {
+	if g.lookUp(ctx, latest) { // out of turn, for others have better to do
+		return soon
+	}
+	if done {
 		g.retry = firstRetry
 		return 0
 	}
 	again := g.retry
 	g.retry = min(2*g.retry, lastRetry)
 	return again
+}
+
+// stepInTurn waits for the signer's turn and makes a step with the newest block, which
+// may have come during the wait.
+func (g *signer) stepInTurn(ctx context.Context) (latest *relayer.Block, done bool, err error) {
+	if err := g.turns.Acquire(ctx, 1); err != nil {
+		return nil, false, err
+	}
+	defer g.turns.Release(1)
+	latest = g.blocks.Latest()
+	g.worked = latest.Height
+	return latest, g.step(ctx, latest), nil
 }
 
 // collect moves the inbox to the submissions in hand.
@@ -155,7 +169,7 @@ func (g *signer) finish(p *pending, outcome relayer.Outcome) {
 	for _, a := range p.attempts {
 		a.drop(p)
 	}
-	p.attempts = nil
+	p.attempts, p.ended = nil, true
 	switch outcome.State {
 	case relayer.InForce:
 		g.counters.inForce.Add(1)
@@ -198,4 +212,6 @@ const (
 	// is made again without waiting for the next block.
 	firstRetry = time.Second
 	lastRetry  = 10 * time.Second
+	// soon is the pause before messages that a transaction gave back travel again.
+	soon = time.Millisecond
 )

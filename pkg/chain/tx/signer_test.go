@@ -27,7 +27,7 @@ func newRig(t *testing.T, opts Options) *rig {
 }
 
 // step lets the signer work at the present height.
-func (r *rig) step() bool { return r.signer.step(r.Context(), r.Latest()) }
+func (r *rig) step() bool { return r.signer.work(r.Context(), r.Latest()) }
 
 // nextStep makes a block and lets the signer work.
 func (r *rig) nextStep() bool {
@@ -236,6 +236,7 @@ func TestSigner_BatchThatFailsInABlockIsHalvedUntilTheGoodOnesLand(t *testing.T)
 	}
 	for range 12 {
 		r.step()
+		r.step() // what was given back
 		r.next()
 	}
 	for i, out := range outs {
@@ -436,7 +437,7 @@ func TestSigner_CancelledStepEndsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r.onAsk = func(string) error { return ctx.Err() }
-	r.signer.step(ctx, r.Latest())
+	r.signer.work(ctx, r.Latest())
 	r.wantNone(out)
 }
 

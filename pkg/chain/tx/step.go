@@ -4,20 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
-// step does what the newest block allows: ends submissions, looks after attempts
-// and makes new ones. It reports false if something is left that need not wait
-// for the next block.
+// step does what the newest block allows: ends submissions, sends attempts again and
+// makes new ones. It reports false if something is left that need not wait for the
+// next block.
 func (g *signer) step(ctx context.Context, latest *relayer.Block) (done bool) {
-	done = g.settle(ctx, latest)
 	if len(g.waiting) == 0 {
-		return done
+		return true
 	}
+	done = g.settle(ctx, latest)
 	done = g.tend(ctx, latest) && done
 	return g.send(ctx, latest) && done
 }
@@ -39,7 +38,6 @@ func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) 
 	for _, p := range g.waiting {
 		outcome, ended := p.ending(state, latest.Height)
 		if ended {
-			g.trace(ctx, p, latest.Height)
 			g.finish(p, outcome)
 			continue
 		}
@@ -92,19 +90,8 @@ func (p *pending) ending(state, height int64) (outcome relayer.Outcome, ended bo
 	return relayer.Outcome{}, false
 }
 
-// trace notes which block has the transaction of a submission that has ended, for
-// the record. The outcome does not depend on it.
-func (g *signer) trace(ctx context.Context, p *pending, height int64) {
-	for _, a := range slices.Clone(p.attempts) {
-		if _, err := g.search(ctx, a, height); err != nil {
-			g.Logger.Debug("cannot look for the transaction of a message that has ended",
-				"supplier", g.address, "tx", a.rec.Hash, "error", err)
-		}
-	}
-}
-
-// tend looks after the attempts that may still be included: it learns what became
-// of them and sends them again.
+// tend looks after the attempts: those that may still be included are sent again,
+// the others give their messages back.
 func (g *signer) tend(ctx context.Context, latest *relayer.Block) (done bool) {
 	done = true
 	for _, a := range g.attempts {
@@ -112,18 +99,12 @@ func (g *signer) tend(ctx context.Context, latest *relayer.Block) (done bool) {
 			done = g.tendOne(ctx, a, latest) && done
 		}
 	}
-	g.attempts = slices.DeleteFunc(g.attempts, func(a *attempt) bool { return len(a.members) == 0 })
+	g.retire(latest)
 	return done
 }
 
 func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block) (done bool) {
-	done = true
-	if _, err := g.search(ctx, a, latest.Height); err != nil {
-		g.silent(ctx, "cannot look for a transaction", err)
-		done = false
-	}
 	switch {
-	case len(a.members) == 0: // found to have failed, and given up
 	case a.rec.Included > 0 && a.rec.Code == 0: // the state will show it
 	case a.rec.Included > 0 || a.rec.Code != 0:
 		a.release(0)
@@ -134,15 +115,15 @@ func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block)
 			"sent_height", a.rec.SentHeight, "timeout_height", a.rec.TimeoutHeight)
 		a.release(latest.Height)
 	case len(a.rec.TxBytes) > 0 && a.sentAt < latest.Height && !a.mute:
-		done = g.again(ctx, a, latest.Height) && done
+		return g.again(ctx, a, latest.Height)
 	}
-	return done
+	return true
 }
 
 // again sends the same bytes again.
 func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool) {
 	if a.unrecorded {
-		if err := a.record(g.CallsAtOnce); err != nil {
+		if err := a.record(g.CallsAtOnce, a.members); err != nil {
 			return g.obstruct(a.members, err)
 		}
 		a.unrecorded = false
@@ -159,7 +140,6 @@ func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool
 		g.silent(ctx, "cannot send a transaction again", err)
 		return false
 	}
-	g.counters.refused.Add(1)
 	if a.taken {
 		// It may be in a block that has not been seen, or in another node's
 		// mempool. Only time ends it.
@@ -167,6 +147,7 @@ func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool
 		g.Logger.Debug("transaction sent again was refused", "supplier", g.address, "tx", a.rec.Hash, "error", refusal)
 		return true
 	}
+	g.counters.refused.Add(1)
 	return g.refused(ctx, a, refusal, height)
 }
 

@@ -71,6 +71,7 @@ func (g *signer) part(ctx context.Context) error {
 			g.settle(ctx, latest)
 			g.tend(ctx, latest)
 			g.turns.Release(1)
+			g.lookUp(ctx, latest)
 		}
 		if !g.anyUnderWay(g.blocks.Latest()) {
 			return nil

@@ -82,6 +82,7 @@ type means struct {
 	blocks   relayer.BlockSource
 	turns    *semaphore.Weighted // of signers that talk to the node
 	counters counters
+	lookups  lookups
 	// tooMuchGas is the least for which a transaction was refused because no block
 	// has so much (x/auth/ante: SetUpContextDecorator), 0 if none was. It is kept until
 	// the end: a chain that is given larger blocks is sent more transactions than
