@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	rpctypes "github.com/cometbft/cometbft/rpc/jsonrpc/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	grpctypes "github.com/cosmos/cosmos-sdk/types/grpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -74,7 +76,22 @@ func unanswered(err error) bool {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return true
 	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBehind)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBehind) || unready(err)
+}
+
+// unready reports whether the server could not open the state that it was to answer
+// from, so that the question was not looked at. That happens in the moment of a
+// commit, and from a restart until the next block (cosmos-sdk, baseapp:
+// CreateQueryContext). Its gRPC status has the code Unknown, and begins with the
+// codespace and the code of the SDK's error. No query that is asked here answers
+// with these codes by itself, and a refused simulation has them behind other words.
+func unready(err error) bool {
+	if status.Code(err) != codes.Unknown {
+		return false
+	}
+	said := words(err)
+	return strings.HasPrefix(said, words(sdkerrors.ErrInvalidHeight)) ||
+		strings.HasPrefix(said, words(sdkerrors.ErrNotFound))
 }
 
 func heightOf(header metadata.MD) int64 {

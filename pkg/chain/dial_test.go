@@ -104,7 +104,7 @@ func TestBroadcast_RepliesAreToldApart(t *testing.T) {
 func TestSimulate_RefusalIsToldFromSilence(t *testing.T) {
 	f, node := newFakeNode(t)
 	var code codes.Code
-	f.answers["/cosmos.tx.v1beta1.Service/Simulate"] = func() (any, error) { return nil, status.Error(code, "words") }
+	f.answers[methodSimulate] = func() (any, error) { return nil, status.Error(code, "words") }
 	for _, test := range []struct {
 		code    codes.Code
 		refused bool

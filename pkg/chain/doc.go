@@ -11,7 +11,7 @@
 //
 //   - BlockDriver emits every committed block once, in order and without gaps,
 //     from a websocket subscription when that speaks and by polling when it is
-//     silent.
+//     silent; a subscription that stays silent is opened anew.
 //   - Queries answers the relayer's questions. What is pinned to a height is the
 //     same for ever and is remembered in bounded caches; what is true only now
 //     is remembered until the next block at most.

@@ -44,6 +44,9 @@ const (
 	// silenceBlocks is how many block times without a word make a subscription
 	// silent.
 	silenceBlocks = 3
+	// defaultRenewal bounds how often a subscription that is open and silent is
+	// opened anew.
+	defaultRenewal = 30 * time.Second
 	// eventBuffer bounds the heads that wait for the follower. The subscription
 	// waits when it is full; what the server drops then is fetched as a gap.
 	eventBuffer = 16
@@ -74,6 +77,12 @@ func WithPollInterval(interval time.Duration) BlockDriverOption {
 	return func(d *BlockDriver) { d.interval = interval }
 }
 
+// WithRenewal sets the least age of a subscription that says nothing of the blocks
+// that polling finds when it is opened anew. The default is 30 seconds.
+func WithRenewal(age time.Duration) BlockDriverOption {
+	return func(d *BlockDriver) { d.renewal = age }
+}
+
 // WithReplay sets how many blocks a new subscriber is given that were emitted
 // before it came. The default is 64.
 func WithReplay(n int) BlockDriverOption {
@@ -90,12 +99,14 @@ type BlockDriver struct {
 	log        *slog.Logger
 	minSilence time.Duration
 	interval   time.Duration
+	renewal    time.Duration
 	replay     int
 
 	follower *follower
 	blocks   *observable.Replay[*relayer.Block]
 	newest   atomic.Pointer[relayer.Block]
 	polling  atomic.Bool
+	open     atomic.Pointer[subscription]
 	trouble  atomic.Pointer[error]
 	started  atomic.Bool
 	first    chan struct{} // closed by the follower when the first block is out
@@ -118,6 +129,7 @@ func newBlockDriver(source feed, log *slog.Logger, opts ...BlockDriverOption) (*
 		log:        log,
 		minSilence: defaultMinSilence,
 		interval:   defaultPoll,
+		renewal:    defaultRenewal,
 		replay:     defaultReplay,
 		first:      make(chan struct{}),
 	}
@@ -126,9 +138,9 @@ func newBlockDriver(source feed, log *slog.Logger, opts ...BlockDriverOption) (*
 	for _, opt := range opts {
 		opt(d)
 	}
-	if d.minSilence <= 0 || d.interval <= 0 || d.replay <= 0 {
-		return nil, fmt.Errorf("%w: block driver: silence %v, poll interval %v and replay %d must be positive",
-			ErrConfig, d.minSilence, d.interval, d.replay)
+	if d.minSilence <= 0 || d.interval <= 0 || d.renewal <= 0 || d.replay <= 0 {
+		return nil, fmt.Errorf("%w: block driver: silence %v, poll interval %v, renewal %v and replay %d must be positive",
+			ErrConfig, d.minSilence, d.interval, d.renewal, d.replay)
 	}
 	d.blocks = observable.NewReplay[*relayer.Block](d.replay, observable.WithName("blocks"))
 	return d, nil
@@ -210,38 +222,6 @@ func (d *BlockDriver) emit(ctx context.Context, b *relayer.Block) error {
 	return nil
 }
 
-// subscribe keeps a subscription open. Its failures are the follower's to make
-// up for, so they are told once per outage.
-func (d *BlockDriver) subscribe(ctx context.Context, events chan<- head) error {
-	pause := time.Duration(0)
-	for ctx.Err() == nil {
-		heard := false
-		err := d.feed.subscribe(ctx, func(h head) {
-			heard = true
-			select {
-			case events <- h:
-			case <-ctx.Done():
-			}
-		})
-		if ctx.Err() != nil {
-			break
-		}
-		if errors.Is(err, errOtherServer) {
-			d.log.Info("block subscription moves", "error", err)
-			continue
-		}
-		if heard || pause == 0 {
-			d.log.Warn("block subscription broke", "error", err)
-			pause = time.Second
-		}
-		if !rest(ctx, pause) {
-			break
-		}
-		pause = min(2*pause, maxBackoff)
-	}
-	return ctx.Err()
-}
-
 // follow is the loop of the goroutine that owns the follower.
 func (d *BlockDriver) follow(ctx context.Context, events <-chan head) error {
 	timer := time.NewTimer(0) // ask at once: the subscription speaks with the next block only
@@ -261,10 +241,14 @@ func (d *BlockDriver) follow(ctx context.Context, events <-chan head) error {
 				d.poll(false)
 			}
 		case <-timer.C:
+			polled := d.polling.Load()
 			if next != 0 && d.Err() == nil {
 				d.poll(true)
 			}
 			err = d.follower.catchUp(ctx)
+			if polled && d.follower.next > next {
+				d.renew()
+			}
 		}
 		if ctx.Err() != nil || errors.Is(err, observable.ErrClosed) {
 			return ctx.Err()

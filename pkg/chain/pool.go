@@ -277,8 +277,10 @@ func (p *pool) call(
 		if err == nil || outOfPatience(ctx) || !unanswered(err) {
 			return s, err
 		}
-		// One that is behind has answered, and may do better in a moment.
-		if !errors.Is(err, errBehind) && p.failed(s, err) && changes < len(p.servers) {
+		// One that is behind has answered, and may do better in a moment. So may one
+		// that is in the middle of a commit.
+		stays := errors.Is(err, errBehind) || i == 1 && changes == 0 && unready(err)
+		if !stays && p.failed(s, err) && changes < len(p.servers) {
 			changes++
 			i--
 			continue

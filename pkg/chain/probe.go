@@ -160,10 +160,14 @@ func (s *server) done(p *pool) bool {
 func (n *Node) lookAt(ctx context.Context, p *pool, s *server) {
 	best := n.seen.Load()
 	var height int64
-	err := attempt(ctx, n.timeout, func(ctx context.Context) (err error) {
+	look := func(ctx context.Context) (err error) {
 		height, err = n.inspect(ctx, p, s)
 		return err
-	})
+	}
+	err := attempt(ctx, n.timeout, look)
+	if unready(err) && rest(ctx, firstPause) {
+		err = attempt(ctx, n.timeout, look)
+	}
 	if err != nil && n.base.Err() != nil {
 		return // the node is being closed, which says nothing about the server
 	}

@@ -33,43 +33,49 @@ var errSubscriptionEnded = errors.New("subscription ended")
 var errOtherServer = errors.New("another node is used now")
 
 // subscribe hands the head of each new block to deliver until the subscription
-// breaks, another server comes into use or ctx is done, and returns why. Blocks can be missing: the server
-// drops events for a slow reader without a word.
+// breaks, another server comes into use or ctx is done, and returns why. One that
+// the server does not confirm within the time for an answer is broken. Blocks can
+// be missing: the server drops events for a slow reader without a word.
 func (n *Node) subscribe(ctx context.Context, deliver func(head)) error {
 	s, tenure, err := n.query.current()
 	if err != nil {
 		return fmt.Errorf("subscription: %w", err)
 	}
-	conn, err := n.openEvents(ctx, s.rpc.at)
+	stream, err := n.openEvents(ctx, s.rpc.at)
 	if err != nil {
 		s.look()
 		return err
 	}
-	defer conn.Close()
+	defer stream.conn.Close()
 	// Closing the connection is the only way to end a read that waits.
-	release := context.AfterFunc(ctx, func() { conn.Close() })
+	release := context.AfterFunc(ctx, func() { stream.conn.Close() })
 	defer release()
-	leave := context.AfterFunc(tenure, func() { conn.Close() })
+	leave := context.AfterFunc(tenure, func() { stream.conn.Close() })
 	defer leave()
-	n.followed.Add(1)
-	defer n.followed.Add(-1)
+	err = n.listen(stream, s, deliver)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case tenure.Err() != nil:
+		err = errOtherServer
+	case errors.Is(err, ErrUnreachable):
+		// That events do not come does not say that nothing does: look.
+		s.look()
+	}
+	return fmt.Errorf("subscription: rpc %s: %w", s.name, err)
+}
 
-	for {
-		message, err := read(conn)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if tenure.Err() != nil {
-			return fmt.Errorf("subscription: rpc %s: %w", s.name, errOtherServer)
-		}
-		if err != nil {
-			// That events do not come does not say that nothing does: look.
-			s.look()
-			return fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, s.name, err)
-		}
+// listen hands on what a server announces until the stream ends, and returns why.
+func (n *Node) listen(stream *eventStream, s *server, deliver func(head)) error {
+	message, err := stream.read()
+	if err == nil {
+		n.followed.Add(1)
+		defer n.followed.Add(-1)
+	}
+	for ; err == nil; message, err = stream.read() {
 		h, ok, err := parseEvent(message)
 		if err != nil {
-			return fmt.Errorf("subscription: rpc %s: %w", s.name, err)
+			return err
 		}
 		if ok {
 			h.from = s
@@ -77,19 +83,43 @@ func (n *Node) subscribe(ctx context.Context, deliver func(head)) error {
 			deliver(h)
 		}
 	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
-// read waits for a message as long as the connection shows life.
-func read(conn *websocket.Conn) ([]byte, error) {
-	if err := conn.SetReadDeadline(time.Now().Add(maxQuiet)); err != nil {
+// eventStream is a connection on which new headers were asked for. It belongs to
+// one goroutine.
+type eventStream struct {
+	conn *websocket.Conn
+	// confirmed tells that the server has said something since. Before it has, the
+	// request may be lost, and nothing would ever come.
+	confirmed bool
+}
+
+// alive notes a sign of life and lets the next one take its time.
+func (e *eventStream) alive() error {
+	if !e.confirmed {
+		return nil
+	}
+	return e.conn.SetReadDeadline(time.Now().Add(maxQuiet))
+}
+
+// read waits for a message: for the first, which confirms the subscription, until
+// the deadline that was set when it was asked for, and then as long as the
+// connection shows life.
+func (e *eventStream) read() ([]byte, error) {
+	_, message, err := e.conn.ReadMessage()
+	if err != nil && !e.confirmed {
+		return nil, fmt.Errorf("not confirmed: %w", err)
+	}
+	if err != nil {
 		return nil, err
 	}
-	_, message, err := conn.ReadMessage()
-	return message, err
+	e.confirmed = true
+	return message, e.alive()
 }
 
 // openEvents connects to the event stream and asks for new headers.
-func (n *Node) openEvents(ctx context.Context, at rpcEndpoint) (*websocket.Conn, error) {
+func (n *Node) openEvents(ctx context.Context, at rpcEndpoint) (*eventStream, error) {
 	header := http.Header{}
 	if user := at.url.User; user != nil {
 		password, _ := user.Password()
@@ -105,10 +135,11 @@ func (n *Node) openEvents(ctx context.Context, at rpcEndpoint) (*websocket.Conn,
 		conn.Close()
 		return nil, fmt.Errorf("subscription: rpc %s: %w", at, err)
 	}
+	stream := &eventStream{conn: conn}
 	conn.SetReadLimit(maxEventBytes)
 	answerPing := conn.PingHandler()
 	conn.SetPingHandler(func(data string) error {
-		if err := conn.SetReadDeadline(time.Now().Add(maxQuiet)); err != nil {
+		if err := stream.alive(); err != nil {
 			return err
 		}
 		return answerPing(data)
@@ -117,9 +148,11 @@ func (n *Node) openEvents(ctx context.Context, at rpcEndpoint) (*websocket.Conn,
 		conn.Close()
 		return nil, fmt.Errorf("subscription: %w: rpc %s: %w", ErrUnreachable, at, err)
 	}
-	return conn, nil
+	return stream, nil
 }
 
+// requestHeaders asks for new headers, and lets the first word about it take no
+// longer than any answer.
 func (n *Node) requestHeaders(conn *websocket.Conn) error {
 	request, err := rpctypes.MapToRequest(rpctypes.JSONRPCIntID(1), "subscribe", map[string]any{"query": newBlockHeaders})
 	if err != nil {
@@ -129,6 +162,9 @@ func (n *Node) requestHeaders(conn *websocket.Conn) error {
 		return err
 	}
 	if err := conn.WriteJSON(request); err != nil {
+		return err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(n.timeout)); err != nil {
 		return err
 	}
 	return conn.SetWriteDeadline(time.Time{})
