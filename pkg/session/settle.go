@@ -106,7 +106,7 @@ func (m *sessionsManager) end(ctx context.Context, tree *liveTree, e ending) err
 // in the blocks of the proof window. It is empty if it is not found: the node may
 // not have the blocks any more, and the outcome is known without it.
 func (m *sessionsManager) proofFailure(ctx context.Context, tree *liveTree) string {
-	for h := tree.windows.ProofOpen; h < tree.windows.ProofClose; h++ {
+	for h := tree.windows().ProofOpen; h < tree.windows().ProofClose; h++ {
 		block, err := m.history.Events(ctx, h)
 		if err != nil {
 			m.log.Warn("why the proof was judged invalid cannot be looked up",
