@@ -83,6 +83,12 @@ func WithRenewal(age time.Duration) BlockDriverOption {
 	return func(d *BlockDriver) { d.renewal = age }
 }
 
+// WithOnFailure has report told when the driver has failed for good, in spite of
+// being started again, and emits no more blocks. It must not wait for the driver.
+func WithOnFailure(report func(error)) BlockDriverOption {
+	return func(d *BlockDriver) { d.onFailure = report }
+}
+
 // WithReplay sets how many blocks a new subscriber is given that were emitted
 // before it came. The default is 64.
 func WithReplay(n int) BlockDriverOption {
@@ -101,6 +107,7 @@ type BlockDriver struct {
 	interval   time.Duration
 	renewal    time.Duration
 	replay     int
+	onFailure  func(error)
 
 	follower *follower
 	blocks   *observable.Replay[*relayer.Block]
@@ -131,6 +138,7 @@ func newBlockDriver(source feed, log *slog.Logger, opts ...BlockDriverOption) (*
 		interval:   defaultPoll,
 		renewal:    defaultRenewal,
 		replay:     defaultReplay,
+		onFailure:  func(error) {},
 		first:      make(chan struct{}),
 	}
 	d.group = async.NewGroup(context.Background(), async.OnFailure(d.fail))
@@ -154,10 +162,14 @@ func (d *BlockDriver) Start(ctx context.Context) error {
 	if d.started.Swap(true) {
 		return fmt.Errorf("%w: block driver was started before", ErrConfig)
 	}
+	restart := async.Restart{OnRetry: func(name string, failures int, pause time.Duration, err error) {
+		d.log.Error("goroutine of the block driver failed and is started again",
+			"goroutine", name, "failures", failures, "pause", pause, "error", err)
+	}}
 	events := make(chan head, eventBuffer) // never closed; both ends end with the group
 	err := errors.Join(
-		d.group.Go("block subscription", func(ctx context.Context) error { return d.subscribe(ctx, events) }),
-		d.group.Go("block follower", func(ctx context.Context) error { return d.follow(ctx, events) }),
+		d.group.Supervise("block subscription", restart, func(ctx context.Context) error { return d.subscribe(ctx, events) }),
+		d.group.Supervise("block follower", restart, func(ctx context.Context) error { return d.follow(ctx, events) }),
 	)
 	if err != nil {
 		return errors.Join(err, d.Stop(ctx))
@@ -194,12 +206,12 @@ func (d *BlockDriver) Err() error {
 	return nil
 }
 
-// fail notes that a goroutine of the driver has ended in a way that no one
-// foresaw. It is not started again.
+// fail notes that a goroutine of the driver has ended for good.
 func (d *BlockDriver) fail(name string, err error) {
-	err = fmt.Errorf("goroutine %q: %w", name, err)
+	err = fmt.Errorf("block driver: goroutine %q: %w", name, err)
 	d.trouble.Store(&err)
 	d.log.Error("block driver failed", "error", err)
+	d.onFailure(err)
 }
 
 // Source names where blocks come from at present, "subscription" or "polling".

@@ -38,6 +38,7 @@ type sessionsManager struct {
 	insertStats observable.Stats
 	watchdog    watchdog
 	seed        maphash.Seed
+	onFailure   func(error)
 
 	group    *async.Group
 	mined    relayer.MinedRelaysObservable
@@ -88,6 +89,16 @@ type Moved struct {
 	From   State
 }
 
+// WithOnFailure has report told when the sessions manager has failed for good, in
+// spite of being started again. It must not wait for the sessions manager.
+func WithOnFailure(report func(error)) relayer.RelayerSessionsManagerOption {
+	return func(manager relayer.RelayerSessionsManager) {
+		if m, ok := manager.(*sessionsManager); ok {
+			m.onFailure = report
+		}
+	}
+}
+
 // NewRelayerSessionsManager returns a sessions manager that goes on with the
 // sessions in the store. It fails if the store cannot be read.
 //
@@ -108,6 +119,7 @@ func NewRelayerSessionsManager(
 		drainTime:   2 * time.Second,
 		transitions: observable.NewReplay[*Moved](recentTransitions, observable.WithName("session_transitions")),
 		seed:        maphash.MakeSeed(),
+		onFailure:   func(error) {},
 		trees:       make(map[store.SessionKey]*liveTree),
 	}
 	d := &m.deps
@@ -165,6 +177,9 @@ func (m *sessionsManager) Start(ctx context.Context) {
 	// Work outlives the signal to stop: Stop ends it, in order.
 	m.group = async.NewGroup(context.WithoutCancel(ctx), async.OnFailure(func(name string, err error) {
 		m.log.Error("session work failed", "work", name, "error", err)
+		if async.GaveUp(err) {
+			m.onFailure(fmt.Errorf("sessions manager: %w", err))
+		}
 	}))
 	if len(m.trees) > 0 {
 		m.log.Info("resuming sessions", "sessions", len(m.trees))

@@ -35,7 +35,7 @@ func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config
 	if err := checkSuppliers(ctx, opts, cfg, keys, chain.NewQueries(i.node)); err != nil {
 		return err
 	}
-	if i.blocks, err = chain.NewBlockDriver(i.node); err != nil {
+	if i.blocks, err = chain.NewBlockDriver(i.node, chain.WithOnFailure(i.fatal.Fail)); err != nil {
 		return err
 	}
 	if err := i.blocks.Start(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 	"cosmossdk.io/depinject"
 
 	"github.com/seed52205347/relayminer/pkg/admin"
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/chain/tx"
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -49,6 +50,7 @@ type Options struct {
 // Instance is a relay miner with everything that it runs on.
 type Instance struct {
 	log    *slog.Logger
+	fatal  *async.Fatal
 	node   *chain.Node
 	blocks *chain.BlockDriver
 	txs    *tx.Submitter
@@ -82,7 +84,7 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{log: opts.Log}
+	i := &Instance{log: opts.Log, fatal: async.NewFatal()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, i.close(context.WithoutCancel(ctx)))
@@ -161,7 +163,7 @@ func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, k
 		return err
 	}
 	base = depinject.Configs(base, depinject.Supply(txs))
-	if i.parts, err = wire(base, cfg, keys, opts.Decorate); err != nil {
+	if i.parts, err = wire(base, cfg, keys, opts.Decorate, i.fatal.Fail); err != nil {
 		return err
 	}
 	// Lookups made for relays outlive the signal to stop: relays in flight are finished.
@@ -206,6 +208,14 @@ func (i *Instance) Start(ctx context.Context) error {
 func (i *Instance) Sessions() ([]*session.Record, error) {
 	return session.Records(i.store)
 }
+
+// Failed is closed when a part of the relay miner has failed for good, in spite of
+// being started again; Err says which and why. The relay miner is to be stopped
+// then.
+func (i *Instance) Failed() <-chan struct{} { return i.fatal.Failed() }
+
+// Err returns what has failed, or nil.
+func (i *Instance) Err() error { return i.fatal.Err() }
 
 // Stop stops in the order in which data flows: relays in flight are finished,
 // stored, and the sessions parked; then the connections and the store are closed.

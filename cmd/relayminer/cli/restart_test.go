@@ -23,6 +23,7 @@ import (
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 	"go.uber.org/goleak"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/client"
@@ -105,9 +106,9 @@ func (c *cycle) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	i := &Instance{log: log, store: st}
+	i := &Instance{log: log, fatal: async.NewFatal(), store: st}
 	base := depinject.Supply(c.cfg, log, c.keys, c.chain, st, &relayer.Receipts{})
-	if i.parts, err = wire(base, c.cfg, c.keys, Decorators{}); err != nil {
+	if i.parts, err = wire(base, c.cfg, c.keys, Decorators{}, i.fatal.Fail); err != nil {
 		c.t.Fatal(err)
 	}
 	if i.miner, err = relayer.NewRelayMiner(context.Background(), i.parts.config()); err != nil {

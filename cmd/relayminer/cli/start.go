@@ -95,9 +95,13 @@ func (f *startFlags) run(cmd *cobra.Command) (err error) {
 	if _, err := fmt.Fprintln(cmd.OutOrStdout(), "ready"); err != nil {
 		log.Warn("standard output cannot be written to", "error", err)
 	}
-	<-cmd.Context().Done()
+	select {
+	case <-cmd.Context().Done():
+	case <-miner.Failed():
+		log.Error("a part of the relay miner has failed for good", "error", miner.Err())
+	}
 	log.Info("stopping: relays in flight are finished first")
-	if err := stopWithin(miner, shutdownTimeout); err != nil {
+	if err := errors.Join(miner.Err(), stopWithin(miner, shutdownTimeout)); err != nil {
 		return err
 	}
 	log.Info("relay miner stopped")

@@ -25,8 +25,9 @@ type parts struct {
 
 // wire builds the parts. base supplies the configuration, the logger, the
 // receipts, the store and everything that speaks to the chain; replacing any of
-// those replaces it for all parts. The parts are returned decorated.
-func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators) (*parts, error) {
+// those replaces it for all parts. The parts are returned decorated. onFailure is
+// told of a part that has failed for good.
+func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators, onFailure func(error)) (*parts, error) {
 	authenticator, err := auth.NewAuthenticator(
 		depinject.Configs(base, depinject.Supply(ring.Reference{})),
 		serviceSuppliers(cfg, keys)...,
@@ -42,7 +43,7 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.miner, err = miner.NewMiner(deps); err != nil {
 		return nil, err
 	}
-	if p.sessions, err = session.NewRelayerSessionsManager(deps); err != nil {
+	if p.sessions, err = session.NewRelayerSessionsManager(deps, session.WithOnFailure(onFailure)); err != nil {
 		return nil, err
 	}
 	p.keeper = p.sessions
