@@ -178,7 +178,7 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 	if opts.Home == "" {
 		return nil
 	}
-	inspector, err := session.NewLiveInspector(i.store, i.parts.keeper)
+	inspector, err := session.NewLiveInspector(i.store, i.parts.manager)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 func (i *Instance) openKeeper(opts Options, cfg *config.Config) error {
 	dir := cfg.RecordsPath(userHome(opts.Home))
 	var err error
-	i.keeper, err = session.NewKeeper(i.parts.keeper, session.KeeperOptions{
+	i.keeper, err = session.NewKeeper(i.parts.manager, session.KeeperOptions{
 		Relays:       int64(cfg.Keep.Relays),
 		UnpaidRelays: int64(cfg.Keep.UnpaidRelays),
 		Records:      int64(cfg.Keep.Records),

@@ -48,6 +48,7 @@ type cycle struct {
 	keys    *chain.Keys
 	cfg     *config.Config
 	dir     string
+	records string
 	address string
 	http    *http.Client
 
@@ -57,7 +58,7 @@ type cycle struct {
 }
 
 func newCycle(t *testing.T, backend string) *cycle {
-	c := &cycle{t: t, chain: simchain.New(simchain.Options{Suppliers: 2, Applications: 2}), dir: t.TempDir()}
+	c := &cycle{t: t, chain: simchain.New(simchain.Options{Suppliers: 2, Applications: 2}), dir: t.TempDir(), records: t.TempDir()}
 	c.address = freeAddress(t)
 	c.http = &http.Client{Transport: &http.Transport{}}
 	registry := codectypes.NewInterfaceRegistry()
@@ -112,6 +113,9 @@ func (c *cycle) start() {
 		c.t.Fatal(err)
 	}
 	if i.miner, err = relayer.NewRelayMiner(context.Background(), i.parts.config()); err != nil {
+		c.t.Fatal(err)
+	}
+	if i.keeper, err = session.NewKeeper(i.parts.manager, session.KeeperOptions{Logger: log, RecordsDir: c.records}); err != nil {
 		c.t.Fatal(err)
 	}
 	if err := i.Start(context.Background()); err != nil {

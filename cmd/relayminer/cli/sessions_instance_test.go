@@ -38,7 +38,7 @@ func (h *home) instance() (*Instance, *config.Config) {
 		}
 	})
 	var err error
-	i.parts.keeper, err = session.NewRelayerSessionsManager(depinject.Supply(i.store, noChain{}, &relayer.Receipts{}, i.log))
+	i.parts.manager, err = session.NewRelayerSessionsManager(depinject.Supply(i.store, noChain{}, &relayer.Receipts{}, i.log))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type parts struct {
 	proxy    relayer.RelayerProxy
 	miner    relayer.Miner
 	sessions relayer.RelayerSessionsManager
-	keeper   relayer.RelayerSessionsManager // the sessions manager without its decorator
+	manager  relayer.RelayerSessionsManager // the sessions manager without its decorator
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -46,7 +46,7 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.sessions, err = session.NewRelayerSessionsManager(deps, session.WithOnFailure(onFailure)); err != nil {
 		return nil, err
 	}
-	p.keeper = p.sessions
+	p.manager = p.sessions
 	return p, p.decorate(deps, decorate)
 }
 
