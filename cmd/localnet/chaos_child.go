@@ -80,10 +80,13 @@ func (o *childOptions) args() []string {
 func (o *childOptions) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	disk := slowDownDisk()
+	slow := &disk{wait: time.Sleep}
+	// Pebble's own default, since a relay miner is not told by its configuration
+	// which file system it has.
+	vfs.Default = slow.below(vfs.Default)
 	go func() { // ends with stdin, at the latest with the process
 		defer cancel()
-		disk.obey(stdin)
+		slow.obey(stdin)
 	}()
 	chain.SetBech32Prefixes()
 	o.miner.Node = func(c *chain.Config) {
@@ -112,21 +115,20 @@ func (o *childOptions) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 }
 
 // disk makes what is written to be durable take longer.
-type disk struct{ delay atomic.Int64 } // nanoseconds
+type disk struct {
+	wait  func(time.Duration)
+	delay atomic.Int64 // nanoseconds
+}
 
-// slowDownDisk puts a disk that can be slowed down under all stores that this
-// process opens afterwards: pebble's own default, since a relay miner is not told
-// by its configuration which file system it has.
-func slowDownDisk() *disk {
-	d := &disk{}
-	vfs.Default = errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+// below returns the file system on this disk.
+func (d *disk) below(files vfs.FS) vfs.FS {
+	return errorfs.Wrap(files, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		switch op.Kind {
 		case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
-			time.Sleep(time.Duration(d.delay.Load()))
+			d.wait(time.Duration(d.delay.Load()))
 		}
 		return nil
 	}))
-	return d
 }
 
 // obey does what each line says, until there are no more. Lines that it does not
