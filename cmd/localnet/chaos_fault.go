@@ -16,12 +16,12 @@ const broadcastMethod = "broadcast_tx_sync"
 // disrupt has one fault after the other keep claims and proofs from the chain,
 // with at least as much calm after each as it took, until ctx ends.
 func (c *chaos) disrupt(ctx context.Context) error {
-	return c.follow(ctx, newSchedule(c.seed, 0, outages(), c.longest), c.watch, c.strike)
+	return c.follow(ctx, newSchedule(c.seed, 0, outages(), longestFault(c.window)), c.watch, c.strike)
 }
 
 // slowDown slows the relay miner down, in the same manner.
 func (c *chaos) slowDown(ctx context.Context) error {
-	return c.follow(ctx, newSchedule(c.seed, 1, slownesses(), c.longest), pause, c.slow)
+	return c.follow(ctx, newSchedule(c.seed, 1, slownesses(), longestFault(c.window)), pause, c.slow)
 }
 
 // follow carries a schedule out.

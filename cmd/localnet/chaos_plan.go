@@ -52,6 +52,10 @@ func delays(kind faultKind) (least, most time.Duration) {
 	return 0, 0
 }
 
+// longestFault returns how long a fault may last where windows have the given
+// length: with as much calm behind each, half of every window is left.
+func longestFault(window time.Duration) time.Duration { return window / 5 }
+
 // fault is one entry of the schedule.
 type fault struct {
 	kind    faultKind

@@ -42,6 +42,7 @@ type chaosReport struct {
 	States        []stateCount      `json:"states"`
 	Faults        map[faultKind]int `json:"faults"`
 	LongestOutage float64           `json:"longest_outage_seconds"`
+	Window        float64           `json:"window_seconds"` // of claims, and of proofs
 	Refusals      map[string]int    `json:"refusals"`
 	Problems      []string          `json:"problems"`
 	Seconds       float64           `json:"seconds"`
@@ -116,7 +117,12 @@ func (t *tally) line() string {
 }
 
 // verdict returns an error if anything was lost.
-func (r *chaosReport) verdict() error { return joined(r.Problems) }
+func (r *chaosReport) verdict() error {
+	if len(r.Problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d things went wrong, the first of them: %s", len(r.Problems), r.Problems[0])
+}
 
 func (r *chaosReport) writeTable(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -127,8 +133,13 @@ func (r *chaosReport) writeTable(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\nfaults: %s\nlongest outage: %.1fs\nrefused: %s\nseed %d, %.0fs\n",
-		listed(r.Faults), r.LongestOutage, listed(r.Refusals), r.Seed, r.Seconds)
+	_, err := fmt.Fprintf(out, "\nfaults: %s\nlongest outage: %.1fs, where windows have %.1fs\nrefused: %s\nseed %d, %.0fs\n",
+		listed(r.Faults), r.LongestOutage, r.Window, listed(r.Refusals), r.Seed, r.Seconds)
+	for _, problem := range r.Problems {
+		if err == nil {
+			_, err = fmt.Fprintln(out, "problem: "+problem)
+		}
+	}
 	return err
 }
 

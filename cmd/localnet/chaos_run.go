@@ -36,7 +36,7 @@ type chaos struct {
 	sessions     int           // in which relays are to be answered; 0 for no limit
 	duration     time.Duration // for which relays are sent at most; 0 for no limit
 	rate         int           // relays sent in a second
-	longest      time.Duration // that a fault lasts
+	window       time.Duration // that claim and proof windows have at least
 	backendDelay time.Duration // of the services when nothing is wrong
 
 	network *localnet.Network
@@ -68,7 +68,7 @@ func (c *chaos) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.proxy.Close()) }()
 	// A call that nobody answers must leave time for others within a window.
-	if c.miner, err = newMiner(c.network, c.proxy, c.longest/3, logFile); err != nil {
+	if c.miner, err = newMiner(c.network, c.proxy, longestFault(c.window)/3, logFile); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.miner.stop(context.WithoutCancel(ctx))) }()
@@ -212,7 +212,7 @@ func (c *chaos) say(format string, args ...any) {
 
 // problem notes something that must not happen.
 func (c *chaos) problem(format string, args ...any) {
-	c.say("PROBLEM: "+format, args...)
+	c.say("problem: "+format, args...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
@@ -241,7 +241,7 @@ func (c *chaos) report() *chaosReport {
 	r := c.tally.chaosReport(c.settled)
 	r.Seed = c.seed
 	r.Faults, r.Refusals = maps.Clone(c.faults), maps.Clone(c.refusals)
-	r.LongestOutage = c.outage.Seconds()
+	r.LongestOutage, r.Window = c.outage.Seconds(), c.window.Seconds()
 	r.Seconds = time.Since(c.began).Seconds()
 	r.Problems = append(c.problems, r.Problems...)
 	if answered := r.state(stateAnswered).Sessions; c.settled && answered < max(c.sessions, 1) {
