@@ -13,6 +13,7 @@ import (
 
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed52205347/relayminer/cmd/relayminer/cli"
 	"github.com/seed52205347/relayminer/testutil/localnet"
@@ -46,16 +47,22 @@ if every relay that was served was claimed and every claim was settled.`,
 	}
 	options.start.register(cmd)
 	flags := cmd.Flags()
-	if level := flags.Lookup("log-level"); level != nil {
-		// The node complains of connections that end with the demo.
-		level.DefValue = "off"
-		options.start.logLevel = "off"
-	}
+	// The node complains of connections that end with the demo.
+	preset(flags, "log-level", "off")
 	flags.IntVar(&options.relays, "relays", 300, "number of relays to have served")
 	flags.IntVar(&options.concurrency, "concurrency", 8, "number of relays under way at once")
 	flags.DurationVar(&options.timeout, "timeout", 10*time.Minute, "time after which the demo gives up")
 	flags.BoolVar(&options.json, "json", false, "print one JSON object at the end instead of a table")
 	return cmd
+}
+
+// preset gives a flag another default, one that it accepts.
+func preset(flags *pflag.FlagSet, name, value string) {
+	flag := flags.Lookup(name)
+	if err := flag.Value.Set(value); err != nil {
+		panic(err)
+	}
+	flag.DefValue = value
 }
 
 func (o *demoOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {

@@ -42,7 +42,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newStartCommand(), newDemoCommand())
+	root.AddCommand(newStartCommand(), newDemoCommand(), newChaosCommand(), newChildCommand())
 	return root
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -28,12 +29,44 @@ type claimID struct {
 
 // claimTally is what became of the relays of one session and supplier.
 type claimTally struct {
-	served  uint64
-	claimed uint64
-	proven  bool
-	settled bool
-	expired bool
-	reward  int64 // upokt that the supplier was paid
+	sent     uint64
+	served   uint64
+	claimed  uint64
+	proven   bool
+	required bool // the chain asked for a proof
+	settled  bool
+	paidFor  uint64 // relays that were settled
+	expired  bool
+	slashed  bool
+	reward   int64    // upokt that the supplier was paid
+	faults   []string // what the chain says is wrong with it
+}
+
+// losses returns what is wrong with the end of a claim. Unless over is set there
+// may be more to come, and only what can no more be made good counts.
+func (c *claimTally) losses(over bool) []string {
+	losses := slices.Clone(c.faults)
+	ended := c.settled || c.expired
+	switch {
+	case !ended && !over, c.served == 0 && c.claimed == 0:
+	case c.claimed < c.served:
+		losses = append(losses, fmt.Sprintf("served %d relays and claimed %d", c.served, c.claimed))
+	case !ended:
+		losses = append(losses, "the claim is not settled")
+	}
+	if c.settled && c.paidFor < c.served {
+		losses = append(losses, fmt.Sprintf("served %d relays and settled %d", c.served, c.paidFor))
+	}
+	if c.settled && c.required && !c.proven {
+		losses = append(losses, "the proof that was required was not judged valid")
+	}
+	if c.expired {
+		losses = append(losses, "the claim expired")
+	}
+	if c.slashed {
+		losses = append(losses, "the supplier was slashed")
+	}
+	return losses
 }
 
 // tally counts what a client was served and what the chain says of it.
@@ -42,29 +75,31 @@ type tally struct {
 	want     int
 	lifetime int64 // blocks after which a session that ended has an outcome
 
-	mu       sync.Mutex
-	requests int
-	done     bool
-	claims   map[claimID]*claimTally
-	slashed  int
-	invalid  []string
-	shown    string
+	mu     sync.Mutex
+	done   bool
+	claims map[claimID]*claimTally
+	shown  string
 }
 
 func newTally(progress io.Writer, want int, lifetime int64) *tally {
 	return &tally{progress: progress, want: want, lifetime: lifetime, claims: make(map[claimID]*claimTally)}
 }
 
-func (t *tally) sent(n int) {
+func (t *tally) sent(header *sessiontypes.SessionHeader, supplier string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.requests += n
+	t.claimOf(header, supplier).sent++
 }
 
 func (t *tally) served(header *sessiontypes.SessionHeader, supplier string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.claim(header.ApplicationAddress, header.ServiceId, supplier, header.SessionEndBlockHeight).served++
+	t.claimOf(header, supplier).served++
+}
+
+// claimOf returns the entry of a session and supplier; mu is held.
+func (t *tally) claimOf(header *sessiontypes.SessionHeader, supplier string) *claimTally {
+	return t.claim(header.ApplicationAddress, header.ServiceId, supplier, header.SessionEndBlockHeight)
 }
 
 // allSent says that no more relays will be sent.
@@ -85,14 +120,18 @@ func (t *tally) claim(application, service, supplier string, sessionEnd int64) *
 	return entry
 }
 
-// follow reads the chain's events until every session with served relays is over.
+// follow reads the chain's events until every session in which relays were sent is
+// over.
 func (t *tally) follow(ctx context.Context, network *localnet.Network) error {
 	for height := int64(1); ; height++ {
 		if err := network.WaitForHeight(ctx, height); err != nil {
 			return errors.Join(err, context.Cause(ctx))
 		}
-		events, err := network.Events(ctx, height, height)
-		if err != nil {
+		var events []localnet.Event
+		if err := patiently(ctx, network, func() (err error) {
+			events, err = network.Events(ctx, height, height)
+			return err
+		}); err != nil {
 			return err
 		}
 		if t.add(events, height) {
@@ -113,7 +152,7 @@ func (t *tally) add(events []localnet.Event, height int64) (over bool) {
 		return false
 	}
 	for id, claim := range t.claims {
-		if !claim.settled && !claim.expired && claim.served > 0 && height <= id.sessionEnd+t.lifetime {
+		if !claim.settled && !claim.expired && height <= id.sessionEnd+t.lifetime {
 			return false
 		}
 	}
@@ -130,16 +169,20 @@ func (t *tally) addEvent(event localnet.Event) {
 		claim := t.claim(e.ApplicationAddress, e.ServiceId, e.SupplierOperatorAddress, e.SessionEndBlockHeight)
 		claim.proven = e.FailureReason == ""
 		if !claim.proven {
-			t.invalid = append(t.invalid, e.FailureReason)
+			claim.faults = append(claim.faults, "invalid proof: "+e.FailureReason)
 		}
 	case *tokenomicstypes.EventClaimSettled:
 		claim := t.claim(e.ApplicationAddress, e.ServiceId, e.SupplierOperatorAddress, e.SessionEndBlockHeight)
-		claim.settled = true
+		claim.settled, claim.paidFor = true, e.NumRelays
+		claim.required = e.ProofRequirementInt != int32(prooftypes.ProofRequirementReason_NOT_REQUIRED)
 		claim.reward = rewardOf(e)
 	case *tokenomicstypes.EventClaimExpired:
 		t.claim(e.ApplicationAddress, e.ServiceId, e.SupplierOperatorAddress, e.SessionEndBlockHeight).expired = true
+	case *tokenomicstypes.EventClaimDiscarded:
+		claim := t.claim(e.ApplicationAddress, e.ServiceId, e.SupplierOperatorAddress, e.SessionEndBlockHeight)
+		claim.faults = append(claim.faults, "discarded: "+e.Error)
 	case *tokenomicstypes.EventSupplierSlashed:
-		t.slashed++
+		t.claim(e.ApplicationAddress, e.ServiceId, e.SupplierOperatorAddress, e.SessionEndBlockHeight).slashed = true
 	}
 }
 
@@ -172,7 +215,7 @@ func (t *tally) show(height int64) {
 
 // result is the end of a demo. Its JSON form is for programs.
 type result struct {
-	RelaysSent    int     `json:"relays_sent"`
+	RelaysSent    uint64  `json:"relays_sent"`
 	RelaysServed  uint64  `json:"relays_served"`
 	RelaysClaimed uint64  `json:"relays_claimed"`
 	Sessions      int     `json:"sessions"`
@@ -184,14 +227,14 @@ type result struct {
 
 	claims   int
 	inTrees  uint64
-	slashed  int
 	problems []string
 }
 
 // sum adds up what is known so far; mu is held.
 func (t *tally) sum() *result {
-	r := &result{RelaysSent: t.requests, slashed: t.slashed, problems: t.invalid}
-	for id, claim := range t.claims {
+	r := &result{}
+	for _, claim := range t.claims {
+		r.RelaysSent += claim.sent
 		r.RelaysServed += claim.served
 		r.RelaysClaimed += claim.claimed
 		r.RewardUpokt += claim.reward
@@ -200,12 +243,21 @@ func (t *tally) sum() *result {
 		r.ProofsValid += count(claim.proven)
 		r.ClaimsSettled += count(claim.settled)
 		r.ClaimsExpired += count(claim.expired)
-		if claim.claimed < claim.served && (claim.settled || claim.expired) {
-			r.problems = append(r.problems, fmt.Sprintf("supplier %s served %d relays of the session that ended at %d and claimed %d",
-				id.supplier, claim.served, id.sessionEnd, claim.claimed))
-		}
 	}
 	return r
+}
+
+// losses returns what is wrong with any claim, in order; see claimTally. mu is held.
+func (t *tally) losses(over bool) []string {
+	var losses []string
+	for id, claim := range t.claims {
+		for _, loss := range claim.losses(over) {
+			losses = append(losses, fmt.Sprintf("session of %s with supplier %s that ended at %d: %s",
+				id.application, id.supplier, id.sessionEnd, loss))
+		}
+	}
+	slices.Sort(losses)
+	return losses
 }
 
 func count(yes bool) int {
@@ -220,6 +272,7 @@ func (t *tally) result(records []*session.Record, took time.Duration) *result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.sum()
+	r.problems = t.losses(true)
 	r.Seconds = took.Seconds()
 	for _, record := range records {
 		r.inTrees += record.Relays
@@ -229,17 +282,10 @@ func (t *tally) result(records []*session.Record, took time.Duration) *result {
 
 // verdict returns an error unless every relay served was claimed and every claim
 // settled.
-func (r *result) verdict() error {
-	problems := r.problems
-	if r.ClaimsSettled != r.Sessions {
-		problems = append(problems, fmt.Sprintf("%d of %d sessions were settled", r.ClaimsSettled, r.Sessions))
-	}
-	if r.RelaysClaimed < r.RelaysServed {
-		problems = append(problems, fmt.Sprintf("%d of %d relays were claimed", r.RelaysClaimed, r.RelaysServed))
-	}
-	if r.slashed > 0 {
-		problems = append(problems, fmt.Sprintf("suppliers were slashed %d times", r.slashed))
-	}
+func (r *result) verdict() error { return joined(r.problems) }
+
+// joined makes one error of problems, nil if there are none.
+func joined(problems []string) error {
 	errs := make([]error, len(problems))
 	for i, problem := range problems {
 		errs[i] = errors.New(problem)

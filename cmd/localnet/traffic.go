@@ -24,12 +24,7 @@ const maxTries = 20
 
 // sendRelays has o.relays relays served, spread over applications and suppliers.
 func (o *demoOptions) sendRelays(ctx context.Context, network *localnet.Network, t *tally) (err error) {
-	node, err := chain.Dial(ctx, chain.Config{
-		QueryGRPCURLs: []string{network.GRPCURL},
-		QueryRPCURLs:  []string{network.RPCURL},
-		ChainID:       network.ChainID,
-		Logger:        slog.New(slog.DiscardHandler),
-	})
+	node, err := dialNode(ctx, network)
 	if err != nil {
 		return err
 	}
@@ -51,6 +46,35 @@ func (o *demoOptions) sendRelays(ctx context.Context, network *localnet.Network,
 		})
 	}
 	return group.Wait()
+}
+
+// dialNode returns a client's own connection to the node, for the caller to close.
+func dialNode(ctx context.Context, network *localnet.Network) (*chain.Node, error) {
+	return chain.Dial(ctx, chain.Config{
+		QueryGRPCURLs: []string{network.GRPCURL},
+		QueryRPCURLs:  []string{network.RPCURL},
+		ChainID:       network.ChainID,
+		Logger:        slog.New(slog.DiscardHandler),
+	})
+}
+
+// patience is for how many blocks a question may go unanswered: a node that was
+// started again makes blocks a moment before it answers.
+const patience = 20
+
+// patiently asks again after the next block when a question fails, which it does
+// while the node is stopped.
+func patiently(ctx context.Context, network *localnet.Network, ask func() error) error {
+	var err error
+	for range patience {
+		if err = ask(); err == nil {
+			return nil
+		}
+		if waitErr := network.WaitForHeight(ctx, network.Height()+1); waitErr != nil {
+			return errors.Join(err, waitErr)
+		}
+	}
+	return err
 }
 
 // gateway sends relays for one application.
@@ -123,7 +147,7 @@ func (g *gateway) serveOne(ctx context.Context, n int, t *tally) error {
 		if err != nil {
 			return err
 		}
-		t.sent(1)
+		t.sent(relay.Session, relay.Supplier)
 		_, err = g.client.Send(ctx, relay)
 		if err == nil {
 			t.served(relay.Session, relay.Supplier)

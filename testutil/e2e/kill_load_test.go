@@ -100,8 +100,8 @@ func live(ctx context.Context, t *testing.T, miner *process, while time.Duration
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-miner.ended:
-		t.Fatalf("the relay miner ended by itself: %v", miner.cmd.ProcessState)
+	case <-miner.Ended():
+		t.Fatalf("the relay miner ended by itself: %s", miner.End())
 	case <-ctx.Done():
 		t.Fatal(ctx.Err())
 	}
@@ -173,8 +173,8 @@ func (l *load) send(ctx context.Context, c *caller, n int) error {
 		default: // the relay miner is dead, or does not serve yet
 			server := l.server.Load()
 			select {
-			case <-server.ready:
-			case <-server.ended:
+			case <-server.Ready():
+			case <-server.Ended():
 			case <-l.stop:
 			}
 		}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,12 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed52205347/relayminer/cmd/relayminer/cli"
+	"github.com/seed52205347/relayminer/testutil/child"
 )
 
 // minerEnv makes the test binary a relay miner: see TestMain. Its value is the
@@ -93,101 +92,64 @@ func ownProgram(t *testing.T, args []string) program {
 }
 
 // process is a running relay miner.
-type process struct {
-	cmd   *exec.Cmd
-	ready chan struct{} // closed when the relay miner has said that it serves
-	ended chan struct{} // closed when the process has ended
-}
+type process struct{ *child.Process }
 
 // start starts a relay miner, and kills it at the end of the test if it still runs.
 func (p program) start(t *testing.T) *process {
 	t.Helper()
-	cmd := exec.Command(p.path, p.args...)
-	cmd.Env = append(os.Environ(), p.env...)
-	started := &process{cmd: cmd, ready: make(chan struct{}), ended: make(chan struct{})}
-	cmd.Stdout = &readiness{ready: started.ready}
-	cmd.Stderr = t.Output()
-	if _, err := cmd.StdinPipe(); err != nil { // closed by Wait
+	started, err := child.Program{Path: p.path, Args: p.args, Env: p.env, Stderr: t.Output()}.Start()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { // awaited through ended
-		defer close(started.ended)
-		_ = cmd.Wait() // how it ended is in cmd.ProcessState
-	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // fails when it has ended
-		<-started.ended
+		_ = started.Signal(syscall.SIGKILL) // fails when it has ended
+		<-started.Ended()
 	})
-	return started
+	return &process{started}
 }
 
-// readiness closes ready at the first line that is written to it.
-type readiness struct {
-	ready chan struct{}
-	once  sync.Once
-}
-
-func (r *readiness) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("\n")) {
-		r.once.Do(func() { close(r.ready) })
-	}
-	return len(p), nil
-}
-
-// patience is how long a relay miner may take to start or to end. Either takes a
-// second on a machine that has nothing else to do.
-const patience = time.Minute
+// patience is how long a relay miner may take to start or to end.
+const patience = child.Patience
 
 // awaitReady returns when the relay miner serves.
 func (p *process) awaitReady(ctx context.Context, t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	select {
-	case <-p.ready:
-	case <-p.ended:
-		t.Fatalf("the relay miner ended instead of serving: %v", p.cmd.ProcessState)
-	case <-ctx.Done():
-		t.Fatal("the relay miner does not begin to serve")
+	if err := p.AwaitReady(ctx); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // awaitEnd returns when the process has ended, and how.
 func (p *process) awaitEnd(ctx context.Context, t *testing.T) syscall.WaitStatus {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	select {
-	case <-p.ended:
-	case <-ctx.Done():
-		t.Fatal("the relay miner does not end")
+	status, err := p.AwaitEnd(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return status
 }
 
 // signal sends a signal to the process.
 func (p *process) signal(t *testing.T, signal os.Signal) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(signal); err != nil {
-		t.Fatalf("%v: %v", signal, err)
+	if err := p.Signal(signal); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // kill ends a running process as kill -9 does.
 func (p *process) kill(ctx context.Context, t *testing.T) {
 	t.Helper()
-	p.signal(t, syscall.SIGKILL)
-	p.checkKilled(ctx, t)
+	if err := p.Kill(ctx); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // checkKilled makes sure that the process ended by SIGKILL and by nothing else.
 func (p *process) checkKilled(ctx context.Context, t *testing.T) {
 	t.Helper()
-	if status := p.awaitEnd(ctx, t); !status.Signaled() || status.Signal() != syscall.SIGKILL {
-		t.Fatalf("the relay miner was not killed, it ended by itself: %v", p.cmd.ProcessState)
+	if err := p.AwaitKilled(ctx); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -196,9 +158,8 @@ func (p *process) checkKilled(ctx context.Context, t *testing.T) {
 func (p *process) stop(ctx context.Context, t *testing.T, signal os.Signal) time.Duration {
 	t.Helper()
 	began := time.Now()
-	p.signal(t, signal)
-	if status := p.awaitEnd(ctx, t); !status.Exited() || status.ExitStatus() != 0 {
-		t.Errorf("after %v the relay miner ended with %v", signal, p.cmd.ProcessState)
+	if err := p.Stop(ctx, signal); err != nil {
+		t.Error(err)
 	}
 	return time.Since(began)
 }

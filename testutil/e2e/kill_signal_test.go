@@ -127,7 +127,7 @@ func finishesRelaysInFlight(t *testing.T, l *lane, service *heldService) {
 		}
 	}
 	if status := miner.awaitEnd(ctx, t); !status.Exited() || status.ExitStatus() != 0 {
-		t.Errorf("the relay miner ended with %v", miner.cmd.ProcessState)
+		t.Errorf("the relay miner ended with %v", miner.End())
 	}
 	if took := time.Since(began); took > soon {
 		t.Errorf("the relay miner ended %s after the last relay was answered", took)
@@ -181,7 +181,7 @@ func endsAtOnce(t *testing.T, l *lane, service *heldService) {
 	miner.signal(t, syscall.SIGTERM)
 	status := miner.awaitEnd(ctx, t)
 	if !status.Signaled() || status.Signal() != syscall.SIGTERM {
-		t.Errorf("the second signal did not end the process, which ended with %v", miner.cmd.ProcessState)
+		t.Errorf("the second signal did not end the process, which ended with %v", miner.End())
 	}
 	if took := time.Since(began); took > soon {
 		t.Errorf("the relay miner ended %s after the second signal", took)
