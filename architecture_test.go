@@ -40,6 +40,7 @@ func ranks() map[string]int {
 		"pkg/relayer/backend": 2,
 		"pkg/relayer/client":  2,
 		"pkg/relayer/meter":   2,
+		"pkg/session/prover":  2,
 		"pkg/session/queue":   2,
 		"pkg/session/store":   2,
 		"pkg/session/trie":    2,
@@ -60,9 +61,10 @@ func ranks() map[string]int {
 // package's own sub-packages: importer to imported.
 func siblings() map[string]string {
 	return map[string]string{
-		"pkg/admin":      "pkg/session",
-		"pkg/chain/tx":   "pkg/chain",
-		"pkg/observable": "pkg/async",
+		"pkg/admin":          "pkg/session",
+		"pkg/chain/tx":       "pkg/chain",
+		"pkg/observable":     "pkg/async",
+		"pkg/session/prover": "pkg/session/trie",
 	}
 }
 

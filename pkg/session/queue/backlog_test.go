@@ -125,15 +125,18 @@ func TestBacklog_IsReadBeforeAnythingIsGivenOut(t *testing.T) {
 }
 
 func TestBacklog_WhatWasNotReadYetGoesBeforeLessUrgentNews(t *testing.T) {
-	stored := []Item[int]{worth("a", 10), worth("b", 9), worth("c", 8)}
-	q := duringRead(t, 2, stored, func(q *Queue[int]) []Item[int] {
-		q.Add(worth("petty", 1))
-		q.Remove("a")
-		return append(stored[1:], worth("petty", 1))
+	stored := []Item[int]{worth("a", 10), worth("b", 9), worth("c", 8), worth("d", 7), worth("e", 6)}
+	petty := []Item[int]{worth("x", 3), worth("y", 2), worth("z", 1)}
+	q := duringRead(t, 4, stored, func(q *Queue[int]) []Item[int] {
+		for i := range petty {
+			q.Add(petty[i])
+			q.Remove(stored[i].Key)
+		}
+		return append(stored[3:], petty...)
 	})
-	mustTake(t, q, "b")
-	q.Add(worth("paltry", 2))
-	mustTake(t, q, "c")
+	for _, key := range []string{"d", "e", "x"} {
+		mustTake(t, q, key)
+	}
 }
 
 // As long as the backlog is not asked, workers are not idle for its sake.
