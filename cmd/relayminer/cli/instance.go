@@ -155,7 +155,7 @@ func durability(d config.Durability) store.Durability {
 func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
 	base := depinject.Supply(
 		cfg, opts.Log, keys, i.node, i.blocks, i.store,
-		chain.NewQueries(i.node), &relayer.Receipts{},
+		chain.NewQueries(i.node), &relayer.Receipts{}, storedUsage{i.store},
 	)
 	txs, err := opts.Decorate.TxSubmitter.around(base, i.txs)
 	if err != nil {
@@ -196,7 +196,10 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 }
 
 // Start serves relays.
-func (i *Instance) Start(ctx context.Context) error { return i.miner.Start(ctx) }
+func (i *Instance) Start(ctx context.Context) error {
+	i.parts.meter.Start()
+	return i.miner.Start(ctx)
+}
 
 // Sessions returns the records of all sessions in the store.
 func (i *Instance) Sessions() ([]*session.Record, error) {
@@ -219,6 +222,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.admin != nil {
 		errs = append(errs, i.admin.Stop(ctx))
+	}
+	if i.parts != nil && i.parts.meter != nil { // reads the store
+		errs = append(errs, i.parts.meter.Stop(ctx))
 	}
 	if i.txs != nil { // writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))

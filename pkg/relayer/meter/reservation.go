@@ -29,5 +29,9 @@ func (r *reservation) Commit() {
 
 // Refund implements relayer.RelayReservation.
 func (r *reservation) Refund() {
-	r.decided.Do(func() { r.ledger.refund(r.account, r.units) })
+	r.decided.Do(func() {
+		if !r.over {
+			r.ledger.refund(r.account, r.units)
+		}
+	})
 }
