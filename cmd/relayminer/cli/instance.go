@@ -197,7 +197,11 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 
 // Start serves relays.
 func (i *Instance) Start(ctx context.Context) error {
-	i.parts.meter.Start()
+	records, err := i.Sessions()
+	if err != nil {
+		return err
+	}
+	i.parts.meter.Start(unsettled(records)...)
 	return i.miner.Start(ctx)
 }
 

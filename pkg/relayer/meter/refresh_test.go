@@ -160,6 +160,48 @@ func TestStart_FollowsBlocks(t *testing.T) {
 	close(w.hold)
 }
 
+func TestStart_SessionsLeftByAnEarlierProcessAreOwedFor(t *testing.T) {
+	w := newWorld(t)
+	w.commit(11)
+	w.stored[accountKey{headerAt(1).SessionId, supplier}] = 7 * cost
+	m := w.meter(config.Config{})
+	m.Start(Unsettled{headerAt(1), supplier})
+	if err := m.group.Wait(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.serve(m, 11, 100); n != 3 {
+		t.Errorf("%d relays of ten, of which seven are owed for", n)
+	}
+}
+
+func TestOpen_StakeThatShowsASettlementIsNotChargedForItAgain(t *testing.T) {
+	w := newWorld(t)
+	m := w.meter(config.Config{})
+	w.serve(m, 1, 6)
+	// Block 21 settles the session, and is not worked on yet.
+	w.set(func() { w.latest, w.stake = &relayer.Block{Height: 21}, 400 })
+	if n := w.serve(m, 21, 100); n != 4 {
+		t.Errorf("%d relays, the stake pays four", n)
+	}
+}
+
+func TestOpen_IsDoneOnceForAllWhoWait(t *testing.T) {
+	w := newWorld(t)
+	w.hold, w.arrived = make(chan struct{}), make(chan string, 10)
+	m := w.meter(config.Config{})
+	first, err := m.depart(headerAt(1), supplier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-w.arrived
+	second, err := m.depart(headerAt(1), supplier)
+	if err != nil || first != second {
+		t.Errorf("opened twice at once: %v", err)
+	}
+	close(w.hold)
+	<-first.landed
+}
+
 func TestReserve_IsNotHeldUpByASlowNode(t *testing.T) {
 	w := newPayable(t)
 	m := w.meter(config.Config{})
