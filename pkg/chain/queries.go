@@ -9,6 +9,7 @@ import (
 	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	tokenomicstypes "github.com/pokt-network/poktroll/x/tokenomics/types"
 	"google.golang.org/grpc"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -42,6 +43,7 @@ type Queries struct {
 	sharedNow    *memo[nothing, *sharedtypes.Params]
 	sharedAt     *memo[int64, *sharedtypes.Params]
 	proofNow     *memo[nothing, *prooftypes.Params]
+	tokenomics   *memo[nothing, *tokenomicstypes.Params]
 	applications *memo[string, *apptypes.Application]
 	suppliers    *memo[string, *sharedtypes.Supplier]
 	pubKeys      *memo[string, cryptotypes.PubKey]
@@ -68,6 +70,7 @@ var (
 	_ relayer.AccountQuerier     = (*Queries)(nil)
 	_ relayer.ServiceQuerier     = (*Queries)(nil)
 	_ relayer.ProofQuerier       = (*Queries)(nil)
+	_ relayer.TokenomicsQuerier  = (*Queries)(nil)
 	_ relayer.SupplierQuerier    = (*Queries)(nil)
 	_ relayer.BalanceQuerier     = (*Queries)(nil)
 	_ relayer.BlockQuerier       = (*Queries)(nil)
@@ -81,6 +84,7 @@ func NewQueries(node *Node) *Queries {
 	q.sharedNow = newMemo(node, one, q.askSharedParams)
 	q.sharedAt = newMemo(node, maxHeights, q.askSharedParamsAt)
 	q.proofNow = newMemo(node, one, q.askProofParams)
+	q.tokenomics = newMemo(node, one, q.askTokenomicsParams)
 	q.applications = newMemo(node, maxApplications, q.askApplication)
 	q.suppliers = newMemo(node, maxSuppliers, q.askSupplier)
 	q.pubKeys = newMemo(node, maxPubKeys, q.askPubKey)

@@ -11,6 +11,7 @@ import (
 	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	tokenomicstypes "github.com/pokt-network/poktroll/x/tokenomics/types"
 )
 
 //go:generate go tool mockgen -source=chain.go -destination=../../testutil/mockrelayer/chain_mock.go -package=mockrelayer
@@ -78,6 +79,12 @@ type (
 		// Claim returns the claim as of the newest block. Claims disappear when
 		// they are settled.
 		Claim(ctx context.Context, sessionID, supplier string) (*prooftypes.Claim, error)
+	}
+
+	// TokenomicsQuerier looks the parameters of x/tokenomics up.
+	TokenomicsQuerier interface {
+		// TokenomicsParams returns the parameters in force now.
+		TokenomicsParams(ctx context.Context) (*tokenomicstypes.Params, error)
 	}
 
 	// SupplierQuerier looks suppliers up.

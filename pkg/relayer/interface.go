@@ -103,6 +103,51 @@ type RelayIntake interface {
 	AcceptingErr() error
 }
 
+// RelayMeter says whether the application of a session can still pay a supplier
+// for a relay.
+type RelayMeter interface {
+	// Reserve sets the compute units of one relay aside from what the chain will
+	// settle for the supplier's claim of the session. The request for the relay
+	// must be verified. The caller calls Commit or Refund of the reservation when
+	// the relay's fate is known.
+	//
+	// The error wraps ErrRateLimited if the application can not pay for the relay.
+	// Any other error says nothing about that: ErrRequestLimit that too many
+	// sessions are metered, ErrInternal that the chain or the store could not be
+	// asked.
+	Reserve(
+		ctx context.Context,
+		session *sessiontypes.SessionHeader,
+		supplierOperatorAddr string,
+		computeUnits uint64,
+	) (RelayReservation, error)
+}
+
+// RelayReservation is the place of one relay in what an application can pay.
+// Whichever of Commit and Refund is called first decides; later calls have no
+// effect. Both may be called after the session is over.
+type RelayReservation interface {
+	// OverServiced says that the application can not pay for the relay and that
+	// it is served for nothing. Such a relay is not to be mined.
+	OverServiced() bool
+	// Commit says that the relay was served, and is in the claim unless it is
+	// over-serviced or does not meet the difficulty.
+	Commit()
+	// Refund says that the relay will not be in the claim.
+	Refund()
+}
+
+// SessionUsage remembers across restarts what was served in a session.
+type SessionUsage interface {
+	// StoredComputeUnits returns the sum of the compute units of the relays that
+	// are stored for the session and supplier: of those that met the difficulty.
+	StoredComputeUnits(
+		ctx context.Context,
+		session *sessiontypes.SessionHeader,
+		supplierOperatorAddr string,
+	) (uint64, error)
+}
+
 // RelayerProxyOption changes a RelayerProxy while it is constructed.
 type RelayerProxyOption func(RelayerProxy)
 

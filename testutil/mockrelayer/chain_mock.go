@@ -19,6 +19,7 @@ import (
 	types1 "github.com/pokt-network/poktroll/x/proof/types"
 	types2 "github.com/pokt-network/poktroll/x/session/types"
 	types3 "github.com/pokt-network/poktroll/x/shared/types"
+	types4 "github.com/pokt-network/poktroll/x/tokenomics/types"
 	relayer "github.com/seed52205347/relayminer/pkg/relayer"
 	gomock "go.uber.org/mock/gomock"
 )
@@ -352,6 +353,45 @@ func (m *MockProofQuerier) ProofParams(ctx context.Context) (*types1.Params, err
 func (mr *MockProofQuerierMockRecorder) ProofParams(ctx any) *gomock.Call {
 	mr.mock.ctrl.T.Helper()
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "ProofParams", reflect.TypeOf((*MockProofQuerier)(nil).ProofParams), ctx)
+}
+
+// MockTokenomicsQuerier is a mock of TokenomicsQuerier interface.
+type MockTokenomicsQuerier struct {
+	ctrl     *gomock.Controller
+	recorder *MockTokenomicsQuerierMockRecorder
+	isgomock struct{}
+}
+
+// MockTokenomicsQuerierMockRecorder is the mock recorder for MockTokenomicsQuerier.
+type MockTokenomicsQuerierMockRecorder struct {
+	mock *MockTokenomicsQuerier
+}
+
+// NewMockTokenomicsQuerier creates a new mock instance.
+func NewMockTokenomicsQuerier(ctrl *gomock.Controller) *MockTokenomicsQuerier {
+	mock := &MockTokenomicsQuerier{ctrl: ctrl}
+	mock.recorder = &MockTokenomicsQuerierMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockTokenomicsQuerier) EXPECT() *MockTokenomicsQuerierMockRecorder {
+	return m.recorder
+}
+
+// TokenomicsParams mocks base method.
+func (m *MockTokenomicsQuerier) TokenomicsParams(ctx context.Context) (*types4.Params, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "TokenomicsParams", ctx)
+	ret0, _ := ret[0].(*types4.Params)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// TokenomicsParams indicates an expected call of TokenomicsParams.
+func (mr *MockTokenomicsQuerierMockRecorder) TokenomicsParams(ctx any) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "TokenomicsParams", reflect.TypeOf((*MockTokenomicsQuerier)(nil).TokenomicsParams), ctx)
 }
 
 // MockSupplierQuerier is a mock of SupplierQuerier interface.

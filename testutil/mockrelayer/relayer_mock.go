@@ -295,6 +295,146 @@ func (mr *MockRelayIntakeMockRecorder) AcceptingErr() *gomock.Call {
 	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "AcceptingErr", reflect.TypeOf((*MockRelayIntake)(nil).AcceptingErr))
 }
 
+// MockRelayMeter is a mock of RelayMeter interface.
+type MockRelayMeter struct {
+	ctrl     *gomock.Controller
+	recorder *MockRelayMeterMockRecorder
+	isgomock struct{}
+}
+
+// MockRelayMeterMockRecorder is the mock recorder for MockRelayMeter.
+type MockRelayMeterMockRecorder struct {
+	mock *MockRelayMeter
+}
+
+// NewMockRelayMeter creates a new mock instance.
+func NewMockRelayMeter(ctrl *gomock.Controller) *MockRelayMeter {
+	mock := &MockRelayMeter{ctrl: ctrl}
+	mock.recorder = &MockRelayMeterMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockRelayMeter) EXPECT() *MockRelayMeterMockRecorder {
+	return m.recorder
+}
+
+// Reserve mocks base method.
+func (m *MockRelayMeter) Reserve(ctx context.Context, session *types1.SessionHeader, supplierOperatorAddr string, computeUnits uint64) (relayer.RelayReservation, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "Reserve", ctx, session, supplierOperatorAddr, computeUnits)
+	ret0, _ := ret[0].(relayer.RelayReservation)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// Reserve indicates an expected call of Reserve.
+func (mr *MockRelayMeterMockRecorder) Reserve(ctx, session, supplierOperatorAddr, computeUnits any) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Reserve", reflect.TypeOf((*MockRelayMeter)(nil).Reserve), ctx, session, supplierOperatorAddr, computeUnits)
+}
+
+// MockRelayReservation is a mock of RelayReservation interface.
+type MockRelayReservation struct {
+	ctrl     *gomock.Controller
+	recorder *MockRelayReservationMockRecorder
+	isgomock struct{}
+}
+
+// MockRelayReservationMockRecorder is the mock recorder for MockRelayReservation.
+type MockRelayReservationMockRecorder struct {
+	mock *MockRelayReservation
+}
+
+// NewMockRelayReservation creates a new mock instance.
+func NewMockRelayReservation(ctrl *gomock.Controller) *MockRelayReservation {
+	mock := &MockRelayReservation{ctrl: ctrl}
+	mock.recorder = &MockRelayReservationMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockRelayReservation) EXPECT() *MockRelayReservationMockRecorder {
+	return m.recorder
+}
+
+// Commit mocks base method.
+func (m *MockRelayReservation) Commit() {
+	m.ctrl.T.Helper()
+	m.ctrl.Call(m, "Commit")
+}
+
+// Commit indicates an expected call of Commit.
+func (mr *MockRelayReservationMockRecorder) Commit() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Commit", reflect.TypeOf((*MockRelayReservation)(nil).Commit))
+}
+
+// OverServiced mocks base method.
+func (m *MockRelayReservation) OverServiced() bool {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "OverServiced")
+	ret0, _ := ret[0].(bool)
+	return ret0
+}
+
+// OverServiced indicates an expected call of OverServiced.
+func (mr *MockRelayReservationMockRecorder) OverServiced() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "OverServiced", reflect.TypeOf((*MockRelayReservation)(nil).OverServiced))
+}
+
+// Refund mocks base method.
+func (m *MockRelayReservation) Refund() {
+	m.ctrl.T.Helper()
+	m.ctrl.Call(m, "Refund")
+}
+
+// Refund indicates an expected call of Refund.
+func (mr *MockRelayReservationMockRecorder) Refund() *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Refund", reflect.TypeOf((*MockRelayReservation)(nil).Refund))
+}
+
+// MockSessionUsage is a mock of SessionUsage interface.
+type MockSessionUsage struct {
+	ctrl     *gomock.Controller
+	recorder *MockSessionUsageMockRecorder
+	isgomock struct{}
+}
+
+// MockSessionUsageMockRecorder is the mock recorder for MockSessionUsage.
+type MockSessionUsageMockRecorder struct {
+	mock *MockSessionUsage
+}
+
+// NewMockSessionUsage creates a new mock instance.
+func NewMockSessionUsage(ctrl *gomock.Controller) *MockSessionUsage {
+	mock := &MockSessionUsage{ctrl: ctrl}
+	mock.recorder = &MockSessionUsageMockRecorder{mock}
+	return mock
+}
+
+// EXPECT returns an object that allows the caller to indicate expected use.
+func (m *MockSessionUsage) EXPECT() *MockSessionUsageMockRecorder {
+	return m.recorder
+}
+
+// StoredComputeUnits mocks base method.
+func (m *MockSessionUsage) StoredComputeUnits(ctx context.Context, session *types1.SessionHeader, supplierOperatorAddr string) (uint64, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "StoredComputeUnits", ctx, session, supplierOperatorAddr)
+	ret0, _ := ret[0].(uint64)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// StoredComputeUnits indicates an expected call of StoredComputeUnits.
+func (mr *MockSessionUsageMockRecorder) StoredComputeUnits(ctx, session, supplierOperatorAddr any) *gomock.Call {
+	mr.mock.ctrl.T.Helper()
+	return mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "StoredComputeUnits", reflect.TypeOf((*MockSessionUsage)(nil).StoredComputeUnits), ctx, session, supplierOperatorAddr)
+}
+
 // MockRelayerSessionsManager is a mock of RelayerSessionsManager interface.
 type MockRelayerSessionsManager struct {
 	ctrl     *gomock.Controller

@@ -156,7 +156,7 @@ func durability(d config.Durability) store.Durability {
 func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
 	base := depinject.Supply(
 		cfg, opts.Log, keys, i.node, i.blocks, i.store,
-		chain.NewQueries(i.node), &relayer.Receipts{},
+		chain.NewQueries(i.node), &relayer.Receipts{}, storedUsage{i.store},
 	)
 	txs, err := opts.Decorate.TxSubmitter.around(base, i.txs)
 	if err != nil {
@@ -201,6 +201,11 @@ func (i *Instance) Start(ctx context.Context) error {
 	if err := i.keeper.Start(ctx); err != nil {
 		return err
 	}
+	records, err := i.Sessions()
+	if err != nil {
+		return err
+	}
+	i.parts.meter.Start(unsettled(records)...)
 	return i.miner.Start(ctx)
 }
 
@@ -236,6 +241,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.keeper != nil {
 		errs = append(errs, i.keeper.Stop(ctx))
+	}
+	if i.parts != nil && i.parts.meter != nil { // reads the store
+		errs = append(errs, i.parts.meter.Stop(ctx))
 	}
 	if i.txs != nil { // writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))

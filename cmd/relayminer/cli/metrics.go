@@ -20,6 +20,7 @@ func (i *Instance) metrics() *prometheus.Registry {
 	i.registerChain(registry)
 	i.registerStore(registry)
 	i.registerKeeper(registry)
+	i.registerMeter(registry)
 	registry.MustRegister(&sessionsCollector{records: i.Sessions})
 	return registry
 }
@@ -85,6 +86,24 @@ func (i *Instance) registerStore(registry *prometheus.Registry) {
 	counter(registry, "store_relays_total", "Relays made durable.", func() uint64 { return metrics().Leaves })
 	counter(registry, "store_commits_total", "Writes that made relays durable.", func() uint64 { return metrics().Commits })
 	counter(registry, "store_recoveries_total", "Times that the store recovered from a failure of the disk.", func() uint64 { return metrics().Recoveries })
+}
+
+func (i *Instance) registerMeter(registry *prometheus.Registry) {
+	stats := i.parts.meter.Stats
+	gauge(registry, "meter_accounts", "Sessions, of each supplier, that are metered.", func() float64 { return float64(stats().Accounts) })
+	gauge(registry, "meter_applications", "Applications that are metered.", func() float64 { return float64(stats().Applications) })
+	for _, c := range []struct {
+		name, help string
+		value      func() uint64
+	}{
+		{"meter_relays_served_total", "Relays that applications can pay for.", func() uint64 { return stats().Served }},
+		{"meter_relays_over_serviced_total", "Relays served that applications can not pay for.", func() uint64 { return stats().OverServiced }},
+		{"meter_relays_refused_total", "Relays refused because applications can not pay for them.", func() uint64 { return stats().Refused }},
+		{"meter_relays_refunded_total", "Relays reserved for that failed.", func() uint64 { return stats().Refunded }},
+		{"meter_lookups_failed_total", "Lookups of what applications can pay that failed.", func() uint64 { return stats().RefreshFailures }},
+	} {
+		counter(registry, c.name, c.help, c.value)
+	}
 }
 
 const metricsPrefix = "relayminer_"

@@ -10,6 +10,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/auth"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
+	"github.com/seed52205347/relayminer/pkg/relayer/meter"
 	"github.com/seed52205347/relayminer/pkg/relayer/proxy"
 	"github.com/seed52205347/relayminer/pkg/ring"
 	"github.com/seed52205347/relayminer/pkg/session"
@@ -21,6 +22,7 @@ type parts struct {
 	miner    relayer.Miner
 	sessions relayer.RelayerSessionsManager
 	manager  relayer.RelayerSessionsManager // the sessions manager without its decorator
+	meter    *meter.Meter
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -35,8 +37,11 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if err != nil {
 		return nil, err
 	}
-	deps := depinject.Configs(base, depinject.Supply(authenticator))
 	p := &parts{}
+	if p.meter, err = meter.NewRelayMeter(base, meter.WithSuppliers(suppliers(cfg, keys)...)); err != nil {
+		return nil, err
+	}
+	deps := depinject.Configs(base, depinject.Supply(authenticator, p.meter))
 	if p.proxy, err = proxy.NewRelayerProxy(deps); err != nil {
 		return nil, err
 	}
@@ -75,6 +80,15 @@ func serviceSuppliers(cfg *config.Config, keys *chain.Keys) []auth.Option {
 		options = append(options, auth.WithServiceSuppliers(service.ID, addressesOf(service, keys)...))
 	}
 	return options
+}
+
+// suppliers returns the operator addresses of all keys.
+func suppliers(cfg *config.Config, keys *chain.Keys) []string {
+	var addresses []string
+	for _, service := range cfg.Services {
+		addresses = append(addresses, addressesOf(service, keys)...)
+	}
+	return addresses
 }
 
 // addressesOf returns the operator addresses of the service's keys.

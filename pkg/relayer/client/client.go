@@ -131,7 +131,9 @@ func (c *Client) post(ctx context.Context, r *Relay, body []byte) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("read reply: %w", err)
 	}
-	if response.StatusCode != http.StatusOK {
+	switch response.StatusCode {
+	case http.StatusOK, http.StatusTooManyRequests: // both carry a RelayResponse
+	default:
 		return nil, fmt.Errorf("%w: HTTP status %s", ErrReply, response.Status)
 	}
 	return reply, nil

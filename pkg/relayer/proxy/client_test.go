@@ -65,7 +65,7 @@ func read(response *http.Response) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusTooManyRequests {
 		return reply{}, errors.New("HTTP status " + response.Status)
 	}
 	got := reply{&servicetypes.RelayResponse{}, body, response}

@@ -1,15 +1,17 @@
 // Package proxy is the relay miner's front: it listens for relay requests and
 // takes each through one pipeline, whatever the transport:
 //
-//	authenticate → can it be mined and stored? → backend → sign → publish → stored → reply
+//	authenticate → can it be mined and stored? → can the application pay? → backend → sign → publish → stored → reply
 //
 // Nothing reaches a backend or a signature that is not authenticated first, and
 // no reply leaves before the relay's evidence is safe. What is published is
 // exactly what is sent. A relay that is refused at any step is answered with a
 // RelayResponse that carries a RelayMinerError instead of a signature, with HTTP
-// status 200, since that is what gateways read. An answer with which the service
-// says that it failed (status 500 and above) is signed and returned, but not
-// published: a supplier is not paid for it.
+// status 200, since that is what gateways read; with 429 if the application can
+// not pay, so that they go elsewhere. An answer with which the service says that it
+// failed (status 500 and above) is signed and returned, but not published: a
+// supplier is not paid for it. Nor is that of a relay which is served though the
+// application can not pay for it, where over-servicing is enabled.
 //
 // What strangers can make the proxy spend is bounded:
 //

@@ -36,7 +36,7 @@ func ExampleNewRelayerProxy() {
 	auth := &authenticator{key: secp256k1.GenPrivKey()}
 	cfg := exampleConfig(service.URL)
 	p, err := proxy.NewRelayerProxy(depinject.Supply(
-		cfg, auth, &chain{}, &intake{}, receipts, slog.New(slog.DiscardHandler)))
+		cfg, auth, &chain{}, &intake{}, &meter{}, receipts, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -118,6 +118,7 @@ type fixture struct {
 	auth     *authenticator
 	chain    *chain
 	intake   *intake
+	meter    *meter
 	receipts *relayer.Receipts
 	log      *journal
 	config   *config.Config
@@ -140,7 +141,7 @@ type fixture struct {
 func newFixture(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture)) *fixture {
 	t.Helper()
 	f := &fixture{
-		auth: &authenticator{key: secp256k1.GenPrivKey()}, chain: &chain{}, intake: &intake{},
+		auth: &authenticator{key: secp256k1.GenPrivKey()}, chain: &chain{}, intake: &intake{}, meter: &meter{},
 		receipts: &relayer.Receipts{}, log: &journal{},
 	}
 	if handler == nil {
@@ -206,7 +207,7 @@ func (f *fixture) stop(t testing.TB) {
 
 func (f *fixture) deps() depinject.Config {
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return depinject.Supply(f.config, f.auth, f.chain, f.intake, f.receipts, log)
+	return depinject.Supply(f.config, f.auth, f.chain, f.intake, f.meter, f.receipts, log)
 }
 
 // newService returns a service whose backend is the fixture's.

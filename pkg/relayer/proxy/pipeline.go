@@ -35,12 +35,14 @@ type pipeline struct {
 	auth     relayer.RelayAuthenticator
 	services relayer.ServiceQuerier
 	intake   relayer.RelayIntake
+	meter    relayer.RelayMeter
 	receipts *relayer.Receipts
 	served   *observable.Source[*servicetypes.Relay]
 }
 
 // serve takes one relay through the pipeline and returns the signed response,
-// whose relay is then safe in the store unless the service failed. The response
+// whose relay is then safe in the store unless the service failed, or the
+// application can not pay for it and it is served all the same. The response
 // must be made by the deadline, and its relay be stored within storeTime after;
 // the end of ctx, which is the caller's, ends both. Errors carry a reason of
 // package relayer unless a part of the relay miner fails to name one.
@@ -51,40 +53,58 @@ func (p *pipeline) serve(
 	request *servicetypes.RelayRequest,
 	forward forwarder,
 ) (*servicetypes.RelayResponse, error) {
-	response, mined, err := p.respond(ctx, deadline, service, request, forward)
+	making, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	reservation, err := p.admit(making, service, request)
+	if err != nil {
+		return nil, late(making, err)
+	}
+	defer reservation.Refund() // of a relay that fails from here on
+	response, mined, err := p.respond(making, request, forward)
 	if err != nil {
 		return nil, err
 	}
 	if !mined {
 		return response, nil
 	}
-	ctx, cancel := context.WithDeadline(ctx, deadline.Add(storeTime))
+	if reservation.OverServiced() {
+		reservation.Commit()
+		return response, nil
+	}
+	ctx, cancel = context.WithDeadline(ctx, deadline.Add(storeTime))
 	defer cancel()
-	if err := p.store(ctx, &servicetypes.Relay{Req: request, Res: response}); err != nil {
+	if err := p.store(ctx, &servicetypes.Relay{Req: request, Res: response}, reservation); err != nil {
 		return nil, err
 	}
 	return response, nil
 }
 
-// respond returns the signed response by the deadline, and whether it is mined.
+// admit decides whether the service is asked. The relay's compute units are
+// reserved then.
+func (p *pipeline) admit(
+	ctx context.Context,
+	service *config.Service,
+	request *servicetypes.RelayRequest,
+) (relayer.RelayReservation, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err := p.auth.VerifyRelayRequest(ctx, request, service.ID); err != nil {
+		return nil, err
+	}
+	computeUnits, err := p.checkMinable(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return p.meter.Reserve(ctx, request.Meta.SessionHeader, request.Meta.SupplierOperatorAddress, computeUnits)
+}
+
+// respond returns the signed response, and whether its relay is to be mined.
 func (p *pipeline) respond(
 	ctx context.Context,
-	deadline time.Time,
-	service *config.Service,
 	request *servicetypes.RelayRequest,
 	forward forwarder,
 ) (*servicetypes.RelayResponse, bool, error) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	if ctx.Err() != nil {
-		return nil, false, late(ctx, ctx.Err())
-	}
-	if err := p.auth.VerifyRelayRequest(ctx, request, service.ID); err != nil {
-		return nil, false, late(ctx, err)
-	}
-	if err := p.checkMinable(ctx, request); err != nil {
-		return nil, false, late(ctx, err)
-	}
 	got, err := forward(ctx)
 	if err != nil {
 		return nil, false, late(ctx, err)
@@ -112,29 +132,37 @@ func late(ctx context.Context, err error) error {
 }
 
 // checkMinable makes sure that the relay could be mined and stored, before the
-// service is asked: a relay that fails afterwards has been served for nothing.
-func (p *pipeline) checkMinable(ctx context.Context, request *servicetypes.RelayRequest) error {
+// service is asked: a relay that fails afterwards has been served for nothing. It
+// returns the relay's compute units.
+func (p *pipeline) checkMinable(ctx context.Context, request *servicetypes.RelayRequest) (uint64, error) {
 	if err := p.intake.AcceptingErr(); err != nil {
-		return relayer.ErrStoreBusy.Wrapf("%w", err)
+		return 0, relayer.ErrStoreBusy.Wrapf("%w", err)
 	}
 	header := request.Meta.SessionHeader
 	// Both answers are pinned to the session's start and are cached for the miner by this.
-	if _, err := p.services.ComputeUnitsPerRelayAt(ctx, header.ServiceId, header.SessionStartBlockHeight); err != nil {
-		return relayer.ErrInternal.Wrapf("compute units per relay: %w", err)
+	computeUnits, err := p.services.ComputeUnitsPerRelayAt(ctx, header.ServiceId, header.SessionStartBlockHeight)
+	if err != nil {
+		return 0, relayer.ErrInternal.Wrapf("compute units per relay: %w", err)
 	}
 	if _, err := p.services.DifficultyTargetAt(ctx, header.ServiceId, header.SessionStartBlockHeight); err != nil {
-		return relayer.ErrInternal.Wrapf("relay mining difficulty: %w", err)
+		return 0, relayer.ErrInternal.Wrapf("relay mining difficulty: %w", err)
 	}
-	return nil
+	return computeUnits, nil
 }
 
-// store publishes the relay and waits until it is safe.
-func (p *pipeline) store(ctx context.Context, relay *servicetypes.Relay) error {
+// store publishes the relay and waits until it is safe. The reservation is
+// committed unless the relay is certain not to be claimed: one that is published
+// may be stored after the wait has ended.
+func (p *pipeline) store(ctx context.Context, relay *servicetypes.Relay, reservation relayer.RelayReservation) error {
 	receipt := p.receipts.Expect(relay)
-	if err := p.served.Publish(ctx, relay); err != nil {
-		p.receipts.Resolve(relay, err)
+	unpublished := p.served.Publish(ctx, relay)
+	if unpublished != nil {
+		p.receipts.Resolve(relay, unpublished)
 	}
 	err := receipt.Wait(ctx)
+	if err == nil || unpublished == nil && ctx.Err() != nil {
+		reservation.Commit()
+	}
 	switch {
 	case err == nil, reasonOf(err) != nil:
 		return err

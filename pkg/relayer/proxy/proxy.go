@@ -40,6 +40,7 @@ var _ relayer.RelayerProxy = (*relayerProxy)(nil)
 //   - relayer.RelayAuthenticator
 //   - relayer.ServiceQuerier
 //   - relayer.RelayIntake
+//   - relayer.RelayMeter
 //   - *relayer.Receipts
 //   - *slog.Logger
 func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) (relayer.RelayerProxy, error) {
@@ -51,7 +52,7 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 			observable.WithName("served_relays"), observable.WithBuffer(servedRelaysBuffer)),
 	}
 	if err := depinject.Inject(deps, &cfg, &p.log,
-		&p.pipeline.auth, &p.pipeline.services, &p.pipeline.intake, &p.pipeline.receipts,
+		&p.pipeline.auth, &p.pipeline.services, &p.pipeline.intake, &p.pipeline.meter, &p.pipeline.receipts,
 	); err != nil {
 		return nil, fmt.Errorf("relayer proxy: %w", err)
 	}

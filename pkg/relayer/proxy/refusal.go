@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -41,6 +42,16 @@ func refusal(request *servicetypes.RelayRequest, err error) *servicetypes.RelayR
 		Payload:         []byte(minerError.Message),
 		RelayMinerError: minerError,
 	}
+}
+
+// statusOf returns the HTTP status of a refusal. Gateways read the reason in the
+// body of a reply with status 200; one that is told 429 stops asking for relays
+// that will not be served either.
+func statusOf(err error) int {
+	if reasonOf(err) == relayer.ErrRateLimited {
+		return http.StatusTooManyRequests
+	}
+	return http.StatusOK
 }
 
 // private says whether the text of err can name addresses and paths of the relay

@@ -29,12 +29,13 @@ const (
 func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.flights.begin()()
 	request := &servicetypes.RelayRequest{}
+	status := http.StatusOK
 	response, err := s.serveRelay(w, r, request)
 	if err != nil {
 		s.report(r, request, err)
-		response = refusal(request, err)
+		status, response = statusOf(err), refusal(request, err)
 	}
-	s.reply(w, r, response)
+	s.reply(w, r, status, response)
 }
 
 // report tells the operator that a relay was refused.
@@ -53,8 +54,8 @@ func (s *httpServer) report(r *http.Request, request *servicetypes.RelayRequest,
 // shorten cuts what a stranger calls an address or id to the length of one.
 func shorten(id string) string { return id[:min(len(id), maxAddress)] }
 
-// reply sends the response.
-func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *servicetypes.RelayResponse) {
+// reply sends the response with the HTTP status.
+func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, status int, response *servicetypes.RelayResponse) {
 	body, err := response.Marshal()
 	if err != nil {
 		s.log.Error("relay response cannot be encoded", "error", err)
@@ -65,6 +66,7 @@ func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *ser
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	err = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
 	if err == nil {
+		w.WriteHeader(status)
 		_, err = w.Write(body)
 	}
 	if err != nil {

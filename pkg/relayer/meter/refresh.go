@@ -1,0 +1,176 @@
+package meter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+
+	"github.com/seed52205347/relayminer/pkg/async"
+	"github.com/seed52205347/relayminer/pkg/observable"
+	"github.com/seed52205347/relayminer/pkg/relayer"
+)
+
+// refreshWorkers is the number of applications that are looked up at once.
+const refreshWorkers = 8
+
+// Unsettled is a session of a supplier whose claim is not settled yet.
+type Unsettled struct {
+	Session  *sessiontypes.SessionHeader
+	Supplier string // operator address
+}
+
+// Start begins to follow the chain, and to open the accounts of the sessions that
+// an earlier process left: what they owe is not there for later ones. It does not
+// block. A meter is started once.
+func (m *Meter) Start(left ...Unsettled) {
+	blocks, leave := m.chain.blocks.Blocks().Subscribe(
+		observable.WithName("meter_blocks"),
+		// Only the newest block matters: while one is worked on, older ones that
+		// wait make way.
+		observable.WithBuffer(1),
+		observable.WithOverflow(observable.DropOldest),
+	)
+	m.leave = leave
+	m.driven = observable.ForEach(blocks, m.refresh,
+		observable.WithName("refresh_meter"), observable.WithContext(m.pass))
+	err := m.group.Go("resume accounts", func(ctx context.Context) error { return m.resume(ctx, left) })
+	if err != nil {
+		m.log.Error("accounts of earlier sessions can not be opened", "error", err)
+	}
+}
+
+// resume opens the accounts of sessions that an earlier process left.
+func (m *Meter) resume(ctx context.Context, left []Unsettled) error {
+	failures := &failures{}
+	each(ctx, left, failures, func(ctx context.Context, u Unsettled) error {
+		_, err := m.open(ctx, u.Session, u.Supplier)
+		return err
+	})
+	if failures.number == 0 {
+		return nil
+	}
+	m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
+	return fmt.Errorf("%d of %d: %w", failures.number, len(left), failures.first)
+}
+
+// Stop ends all lookups and waits for them as long as ctx allows. Relays of
+// accounts that are not open are refused afterwards.
+func (m *Meter) Stop(ctx context.Context) error {
+	m.endPass()
+	err := m.group.Stop(ctx)
+	if m.leave == nil {
+		return err
+	}
+	m.leave()
+	select {
+	case <-m.driven:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("relay meter: %w", context.Cause(ctx)))
+	}
+}
+
+// refresh brings the ledger up to the block: settled accounts are closed, what
+// applications have to pay from is asked for, and new sessions of those in use
+// are opened.
+func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
+	m.ledger.close(block.Height)
+	if !m.ledger.metering() {
+		return nil
+	}
+	failures := &failures{}
+	failures.note(m.refreshInflation(ctx))
+	each(ctx, m.ledger.payers(), failures, func(ctx context.Context, address string) error {
+		p, asOf, err := m.purseOf(ctx, address)
+		if err == nil {
+			m.ledger.setPurse(address, p, asOf)
+		}
+		return err
+	})
+	m.openNext(ctx, block.Height, failures)
+	if failures.number > 0 && ctx.Err() == nil {
+		m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
+		m.log.Warn("budgets could not be looked up, the last ones hold",
+			"height", block.Height, "failures", failures.number, "error", failures.first)
+	}
+	return nil
+}
+
+// openNext opens the accounts of the sessions at height of the applications that
+// were used in the session before.
+func (m *Meter) openNext(ctx context.Context, height int64, failures *failures) {
+	if len(m.suppliers) == 0 {
+		return
+	}
+	each(ctx, m.ledger.ended(height), failures, func(ctx context.Context, p pair) error {
+		session, err := m.chain.sessions.Session(ctx, p.application, p.service, height)
+		if errors.Is(err, relayer.ErrNotFound) {
+			return nil // the application has left the service
+		}
+		if err != nil {
+			return fmt.Errorf("next session of application %q: %w", p.application, err)
+		}
+		var errs []error
+		for _, supplier := range session.Suppliers {
+			if m.suppliers[supplier.OperatorAddress] {
+				_, err := m.open(ctx, session.Header, supplier.OperatorAddress)
+				errs = append(errs, err)
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// each calls do for the items, refreshWorkers at a time, until ctx ends, and
+// notes what fails.
+func each[T any](ctx context.Context, items []T, failures *failures, do func(context.Context, T) error) {
+	group := async.NewGroup(ctx, async.OnFailure(func(_ string, err error) { failures.note(err) }))
+	var next atomic.Int64
+	work := func(ctx context.Context) error {
+		for i := next.Add(1); i <= int64(len(items)) && ctx.Err() == nil; i = next.Add(1) {
+			failures.note(do(ctx, items[i-1]))
+		}
+		return nil
+	}
+	for range min(refreshWorkers, len(items)) {
+		failures.note(group.Go("refresh", work))
+	}
+	failures.note(group.Wait(context.WithoutCancel(ctx)))
+}
+
+// failures are what went wrong at one block.
+type failures struct {
+	mu     sync.Mutex
+	number uint64
+	first  error
+}
+
+func (f *failures) note(err error) {
+	if err == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.number++
+	if f.first == nil {
+		f.first = err
+	}
+}
+
+// refreshInflation asks for the global inflation per claim.
+func (m *Meter) refreshInflation(ctx context.Context) error {
+	params, err := m.chain.tokenomics.TokenomicsParams(ctx)
+	if err != nil {
+		return fmt.Errorf("tokenomics params: %w", err)
+	}
+	inflation, err := inflationOf(params.GlobalInflationPerClaim)
+	if err != nil {
+		return err
+	}
+	m.ledger.setInflation(inflation)
+	return nil
+}
