@@ -13,6 +13,7 @@ import (
 	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	tokenomicstypes "github.com/pokt-network/poktroll/x/tokenomics/types"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/ring"
@@ -26,6 +27,7 @@ var (
 	_ relayer.AccountQuerier     = (*Chain)(nil)
 	_ relayer.ServiceQuerier     = (*Chain)(nil)
 	_ relayer.ProofQuerier       = (*Chain)(nil)
+	_ relayer.TokenomicsQuerier  = (*Chain)(nil)
 	_ relayer.SupplierQuerier    = (*Chain)(nil)
 	_ relayer.BalanceQuerier     = (*Chain)(nil)
 	_ relayer.BlockQuerier       = (*Chain)(nil)
@@ -151,6 +153,12 @@ func (c *Chain) Claim(_ context.Context, sessionID, supplier string) (*prooftype
 	}
 	copied := *claim
 	return &copied, nil
+}
+
+// TokenomicsParams implements relayer.TokenomicsQuerier.
+func (c *Chain) TokenomicsParams(context.Context) (*tokenomicstypes.Params, error) {
+	params := tokenomicstypes.DefaultParams()
+	return &params, nil
 }
 
 // Supplier implements relayer.SupplierQuerier.
