@@ -138,15 +138,24 @@ func neverLeft(err error) bool {
 	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
-// AccountNumber returns the number that an account was given when it received
-// its first coins, and that its signatures include. It never changes. An account
-// that does not exist is relayer.ErrNotFound.
-func (n *Node) AccountNumber(ctx context.Context, address string) (uint64, error) {
+// Account is what the chain keeps about a signer.
+type Account struct {
+	// Number was given to the account when it received its first coins. Signatures
+	// include it. It never changes.
+	Number uint64
+	// Sequence is that of the next transaction that has one, in the newest state.
+	// It only grows.
+	Sequence uint64
+}
+
+// Account returns what signing for an account needs. An account that does not exist
+// is relayer.ErrNotFound.
+func (n *Node) Account(ctx context.Context, address string) (Account, error) {
 	account, _, err := n.account(ctx, address)
 	if err != nil {
-		return 0, err
+		return Account{}, err
 	}
-	return account.GetAccountNumber(), nil
+	return Account{Number: account.GetAccountNumber(), Sequence: account.GetSequence()}, nil
 }
 
 // account fetches an account of any kind.

@@ -29,6 +29,7 @@ type signer struct {
 
 	account  uint64
 	known    bool // account is the account's number
+	seq      sequence
 	waiting  []*pending
 	attempts []*attempt // those with members, oldest first
 	traces   []*attempt // those without that may be in a block, oldest first; bounded
@@ -194,6 +195,9 @@ func (g *signer) abandon() {
 	left := append(g.waiting, g.inbox...)
 	g.waiting, g.inbox = nil, nil
 	g.mu.Unlock()
+	if g.seq.ordered {
+		g.counters.ordered.Add(-1)
+	}
 	for _, p := range left {
 		g.forget(p.sub.Key)
 		close(p.out)

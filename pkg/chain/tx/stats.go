@@ -4,6 +4,7 @@ import "sync/atomic"
 
 // counters are added to by all signers.
 type counters struct {
+	ordered                             atomic.Int64 // signers whose transactions have sequence numbers
 	inForce, failed, notIncluded        atomic.Uint64
 	attempts, rebroadcasts, refused     atomic.Uint64
 	unreachable                         atomic.Uint64

@@ -90,6 +90,6 @@ func (g *signer) part(ctx context.Context) error {
 func (g *signer) anyUnderWay(latest *relayer.Block) bool {
 	return latest != nil && slices.ContainsFunc(g.attempts, func(a *attempt) bool {
 		included := a.rec.Included > 0 && a.rec.Code == 0
-		return len(a.members) > 0 && (included || a.taken && canLand(a.rec, latest))
+		return len(a.members) > 0 && (included || a.taken && g.alive(a, latest))
 	})
 }

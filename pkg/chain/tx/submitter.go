@@ -23,10 +23,13 @@ type Node interface {
 	ChainID() string
 	// StateHeight returns the height of the state that InForce is answered from.
 	StateHeight(ctx context.Context) (int64, error)
-	// AccountNumber returns the number of an account.
-	AccountNumber(ctx context.Context, address string) (uint64, error)
+	// Account returns number and sequence of an account.
+	Account(ctx context.Context, address string) (chain.Account, error)
 	// Simulate returns the gas that a transaction uses, or a *chain.Refusal.
 	Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, err error)
+	// Explain returns why a transaction is refused that Simulate refuses, with
+	// codespace and code; nil if it is not refused.
+	Explain(ctx context.Context, txBytes []byte) (*chain.Refusal, error)
 	// MinGasPrice returns the least gas price in upokt that the node takes.
 	MinGasPrice(ctx context.Context) (math.LegacyDec, error)
 	// Broadcast sends a transaction. The error is a *chain.Refusal, or wraps
@@ -228,7 +231,10 @@ func (s *Submitter) forget(key string) {
 // Stats is what a Submitter has done since it was made, and what it has in hand.
 type Stats struct {
 	Signers int // with an owner
-	Pending int // submissions without outcome
+	// Unordered is how many of the signers send unordered transactions. Those of the
+	// others have sequence numbers, since the chain has refused unordered ones.
+	Unordered int
+	Pending   int // submissions without outcome
 
 	InForce     uint64 // submissions that ended so
 	Failed      uint64
@@ -250,5 +256,6 @@ func (s *Submitter) Stats() Stats {
 	s.mu.Unlock()
 	stats := s.counters.snapshot()
 	stats.Signers, stats.Pending = signers, pending
+	stats.Unordered = max(signers-int(s.counters.ordered.Load()), 0)
 	return stats
 }
