@@ -296,3 +296,26 @@ func TestStats_TellWhichSignersSendUnorderedTransactions(t *testing.T) {
 		}
 	}
 }
+
+func TestSequence_UsedNumberIsNoWordAboutTheEffect(t *testing.T) {
+	r, _ := newOrdered(t, Options{LookupBudget: time.Millisecond})
+	outs, ledgers := r.give(1, 50, true)
+	r.step()
+	r.silence()
+	r.onAsk = func(what string) error {
+		if what == "in force" {
+			return errAway
+		}
+		return nil
+	}
+	for range 3 {
+		r.nextStep()
+		r.step()
+	}
+	r.onAsk = nil
+	r.step()
+	r.wantAll(outs, relayer.InForce)
+	if n := len(attemptsOf(ledgers)); n != 1 {
+		t.Errorf("%d transactions were made", n)
+	}
+}
