@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	errorsmod "cosmossdk.io/errors"
 	"cosmossdk.io/math"
 	ctypes "github.com/cometbft/cometbft/rpc/core/types"
 	"github.com/cosmos/cosmos-sdk/client"
@@ -109,18 +110,16 @@ func (n *Node) broadcast(ctx context.Context, s *server, txBytes []byte) error {
 	defer cancel()
 	result, err := s.rpc.BroadcastTxSync(ctx, txBytes)
 	if err != nil {
-		// A node that refuses before it has asked the application has no code
-		// for it. The SDK gives the known cases the codes of x/auth.
-		known := client.CheckCometError(err, txBytes)
+		refusal := beforeCheck(err, txBytes)
 		switch {
-		case known == nil && neverLeft(err):
+		case refusal == nil && neverLeft(err):
 			return fmt.Errorf("%w: %w: rpc %s: %w", errNeverLeft, ErrUnreachable, s.name, err)
-		case known == nil && silent(err):
+		case refusal == nil && silent(err):
 			return fmt.Errorf("%w: rpc %s: %w", ErrUnreachable, s.name, err)
-		case known == nil:
+		case refusal == nil:
 			return fmt.Errorf("broadcast: rpc %s: %w", s.name, err)
 		}
-		result = &ctypes.ResultBroadcastTx{Code: known.Code, Codespace: known.Codespace, Log: err.Error()}
+		result = &ctypes.ResultBroadcastTx{Code: refusal.Code, Codespace: refusal.Codespace, Log: refusal.Log}
 	}
 	if result.Code == 0 {
 		return nil
@@ -130,6 +129,25 @@ func (n *Node) broadcast(ctx context.Context, s *server, txBytes []byte) error {
 		return nil
 	}
 	return refusal
+}
+
+// beforeCheck returns the refusal of a node that has not asked the application, for
+// which there is no code: the known cases get those of x/auth. It is nil if the node
+// may not have refused.
+func beforeCheck(err error, txBytes []byte) *Refusal {
+	refused := func(e *errorsmod.Error) *Refusal {
+		return &Refusal{Codespace: e.Codespace(), Code: e.ABCICode(), Log: err.Error()}
+	}
+	known := client.CheckCometError(err, txBytes)
+	switch {
+	case known != nil:
+		return &Refusal{Codespace: known.Codespace, Code: known.Code, Log: err.Error()}
+	case tooLarge(err):
+		return refused(sdkerrors.ErrTxTooLarge)
+	case checking(err):
+		return refused(sdkerrors.ErrMempoolIsFull)
+	}
+	return nil
 }
 
 // neverLeft reports whether a call failed before anything could be sent.

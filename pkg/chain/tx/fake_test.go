@@ -47,6 +47,9 @@ type fakeChain struct {
 	arrived chan struct{} // closed when the first transaction is in the mempool
 	story   []string      // what happened, for the reader of a failure
 
+	limits      chain.BlockLimits
+	limitsAsked int
+
 	minPrice  math.LegacyDec
 	simulated int
 	prices    int
@@ -239,6 +242,13 @@ func (c *fakeChain) Explain(_ context.Context, txBytes []byte) (*chain.Refusal, 
 		return &chain.Refusal{Codespace: "undefined", Code: 1}, nil
 	}
 	return nil, nil
+}
+
+func (c *fakeChain) BlockLimits(context.Context) (chain.BlockLimits, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limitsAsked++
+	return c.limits, c.ask("limits")
 }
 
 func (c *fakeChain) MinGasPrice(context.Context) (math.LegacyDec, error) {

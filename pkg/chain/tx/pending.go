@@ -110,31 +110,40 @@ func (p *pending) class() int {
 	return class
 }
 
+// room is what a transaction of several messages may have at most.
+type room struct {
+	messages int
+	bytes    int
+	gas      uint64 // 0 is no bound
+}
+
 // pack cuts submissions into batches, one per transaction: those that are
-// mandatory first, within these those that are due first. No batch has more
-// messages than maxMessages or than any of its members allows, nor more bytes
-// than maxBytes unless it has one message.
-func pack(free []*pending, maxMessages, maxBytes int) [][]*pending {
+// mandatory first, within these those that are due first. No batch has more than most
+// nor more messages than any of its members allows, unless it has one message. gas
+// tells what a message is expected to ask for.
+func pack(free []*pending, most room, gas func(*pending) uint64) [][]*pending {
 	order := slices.Clone(free)
 	slices.SortStableFunc(order, func(a, b *pending) int {
 		return cmp.Or(cmp.Compare(a.class(), b.class()), cmp.Compare(a.sub.Deadline, b.sub.Deadline))
 	})
 	var batches [][]*pending
 	var open []*pending
-	room, bytes := maxMessages, 0
+	used := room{bytes: envelopeBytes}
+	allowed := most.messages
 	for _, p := range order {
-		size := len(p.message.Value) + len(p.message.TypeUrl) + messageBytes
-		limit := maxMessages
+		more := room{bytes: len(p.message.Value) + len(p.message.TypeUrl) + messageBytes, gas: gas(p)}
+		limit := most.messages
 		if p.limit > 0 {
 			limit = min(limit, p.limit)
 		}
-		full := len(open) >= min(room, limit) || bytes+size+envelopeBytes > maxBytes
+		full := len(open) >= min(allowed, limit) || used.bytes+more.bytes > most.bytes ||
+			most.gas > 0 && used.gas+more.gas > most.gas
 		if len(open) > 0 && (full || open[0].class() != p.class()) {
 			batches = append(batches, open)
-			open, room, bytes = nil, maxMessages, 0
+			open, used, allowed = nil, room{bytes: envelopeBytes}, most.messages
 		}
-		open = append(open, p)
-		room, bytes = min(room, limit), bytes+size
+		open, allowed = append(open, p), min(allowed, limit)
+		used.bytes, used.gas = used.bytes+more.bytes, used.gas+more.gas
 	}
 	if len(open) > 0 {
 		batches = append(batches, open)

@@ -2,10 +2,8 @@ package tx
 
 import (
 	"context"
-	"errors"
 
 	"cosmossdk.io/math"
-	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
 )
@@ -18,6 +16,7 @@ func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal
 		return false
 	}
 	a.rec.Code, a.rec.Codespace, a.rec.Error = refusal.Code, refusal.Codespace, refusal.Log
+	size := len(a.rec.TxBytes)
 	a.rec.TxBytes = nil // never to be sent again
 	g.Logger.Warn("transaction was refused", "supplier", g.address, "tx", a.rec.Hash,
 		"messages", len(a.members), "fee_upokt", a.rec.FeeUpokt, "error", refusal)
@@ -33,9 +32,7 @@ func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal
 			g.raisePrice(ctx, members[0].sub.Mandatory)
 		}
 	case tooLarge:
-		if errors.Is(refusal, sdkerrors.ErrInvalidGasLimit) {
-			g.noteTooMuchGas(a.rec.GasWanted)
-		}
+		g.limits.refused(&a.rec, size, refusal)
 		for _, p := range members {
 			p.limit, p.heldTill = max(len(members)/2, 1), 0
 		}

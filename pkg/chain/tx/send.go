@@ -37,7 +37,8 @@ func (g *signer) send(ctx context.Context, latest *relayer.Block) (done bool) {
 	}
 	g.purse.forget()
 	done = true
-	for _, batch := range pack(free, g.MaxMessages, g.MaxBytes) {
+	most := room{messages: g.MaxMessages, bytes: g.limits.maxBytes(g.MaxBytes), gas: g.limits.maxGas()}
+	for _, batch := range pack(free, most, g.gasAbout) {
 		done = g.dispatch(ctx, latest, batch) && done
 	}
 	return done
@@ -63,12 +64,12 @@ func (g *signer) halve(ctx context.Context, latest *relayer.Block, members []*pe
 	return g.dispatch(ctx, latest, members[half:]) && done
 }
 
-// exceedsBlock reports whether the chain has said before that a transaction with
-// as much gas does not fit into a block.
+// exceedsBlock reports whether a transaction of several messages would have more gas
+// than is to be asked for.
 func (g *signer) exceedsBlock(each group) bool {
-	limit := g.tooMuchGas.Load()
+	most := g.limits.maxGas()
 	gas, err := g.gasOf(each)
-	return err == nil && limit > 0 && gas >= limit
+	return err == nil && most > 0 && gas > most
 }
 
 // newDraft puts the messages of submissions together. It can be included up to the
@@ -177,14 +178,6 @@ func (g *signer) tooLate(members []*pending) bool {
 			"height", earliest, "deadline", p.sub.Deadline)
 	}
 	return late
-}
-
-// noteTooMuchGas notes that no block has so much gas. Another signer may note more
-// at the same time, which costs one more refusal.
-func (g *signer) noteTooMuchGas(gas uint64) {
-	if known := g.tooMuchGas.Load(); known == 0 || gas < known {
-		g.tooMuchGas.Store(gas)
-	}
 }
 
 // gasOf returns the gas limit of the transaction for submissions.

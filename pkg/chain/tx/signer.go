@@ -35,6 +35,7 @@ type signer struct {
 	traces   []*attempt // those without that may be in a block, oldest first; bounded
 	stamps   stamps
 	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
+	gasPer   map[string]uint64       // that a message used last, by its type, of which there are few
 	purse    purse
 	worked   int64         // newest block when the signer worked last
 	retry    time.Duration // pause before the next retry
@@ -47,6 +48,7 @@ func newSigner(m *means, address string, priv cryptotypes.PrivKey, forget func(s
 		ended:  make(chan struct{}),
 		stamps: make(stamps),
 		prices: map[bool]math.LegacyDec{false: m.price, true: m.price},
+		gasPer: make(map[string]uint64),
 		purse:  newPurse(),
 		retry:  firstRetry,
 	}

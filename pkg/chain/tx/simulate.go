@@ -25,7 +25,9 @@ func (g *signer) simulate(ctx context.Context, latest *relayer.Block, batch []*p
 		for _, p := range batch {
 			p.suspect = false
 		}
-		return []group{{batch, used}}, true
+		passed := group{batch, used}
+		g.weigh(passed)
+		return []group{passed}, true
 	case !errors.As(err, &refusal):
 		g.silent(ctx, "cannot simulate a transaction", err)
 		for _, p := range batch {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"cosmossdk.io/math"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
@@ -30,6 +29,8 @@ type Node interface {
 	// Explain returns why a transaction is refused that Simulate refuses, with
 	// codespace and code; nil if it is not refused.
 	Explain(ctx context.Context, txBytes []byte) (*chain.Refusal, error)
+	// BlockLimits returns the limits of blocks.
+	BlockLimits(ctx context.Context) (chain.BlockLimits, error)
 	// MinGasPrice returns the least gas price in upokt that the node takes.
 	MinGasPrice(ctx context.Context) (math.LegacyDec, error)
 	// Broadcast sends a transaction. The error is a *chain.Refusal, or wraps
@@ -86,11 +87,7 @@ type means struct {
 	turns    *semaphore.Weighted // of signers that talk to the node
 	counters counters
 	lookups  lookups
-	// tooMuchGas is the least for which a transaction was refused because no block
-	// has so much (x/auth/ante: SetUpContextDecorator), 0 if none was. It is kept until
-	// the end: a chain that is given larger blocks is sent more transactions than
-	// it needs, which is all the harm.
-	tooMuchGas atomic.Uint64
+	limits   limits
 	// parting is closed by Stop: from then on signers only follow what is under way.
 	parting chan struct{}
 }
@@ -125,19 +122,24 @@ func NewSubmitter(node Node, blocks relayer.BlockSource, keys Keys, opts Options
 		signers:  make(map[string]*signer),
 		progress: make(map[string]struct{}),
 	}
-	if err := s.group.Go("submitter blocks", s.follow); err != nil {
-		return nil, err
+	for name, f := range map[string]func(context.Context, *relayer.Block){
+		"submitter blocks": func(context.Context, *relayer.Block) { s.wakeAll() },
+		"submitter limits": func(ctx context.Context, b *relayer.Block) { s.learnLimits(ctx, b.Height) },
+	} {
+		if err := s.group.Go(name, func(ctx context.Context) error { return s.follow(ctx, name, f) }); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-// follow wakes the signers with each block. What matters is that there is a
-// newer block, not each of them, so the oldest is dropped where several wait.
-func (s *Submitter) follow(ctx context.Context) error {
+// follow calls f with each block. What matters is that there is a newer block, not
+// each of them, so the oldest is dropped where several wait.
+func (s *Submitter) follow(ctx context.Context, name string, f func(context.Context, *relayer.Block)) error {
 	heads, unsubscribe := s.blocks.Blocks().Subscribe(
-		observable.WithName("submitter blocks"), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
-	done := observable.ForEach(heads, func(context.Context, *relayer.Block) error {
-		s.wakeAll()
+		observable.WithName(name), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
+	done := observable.ForEach(heads, func(_ context.Context, b *relayer.Block) error {
+		f(ctx, b)
 		return nil
 	})
 	<-ctx.Done()
