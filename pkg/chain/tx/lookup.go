@@ -163,6 +163,7 @@ func (g *signer) included(a *attempt, height int64, refusal *chain.Refusal) {
 		return
 	}
 	g.counters.includedFailed.Add(1)
+	g.counters.refusal(refusal)
 	a.rec.Error = refusal.Log
 	g.Logger.Warn("transaction was included without effect", "supplier", g.address, "tx", a.rec.Hash,
 		"height", height, "messages", len(a.members), "error", refusal)

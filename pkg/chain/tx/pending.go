@@ -27,6 +27,7 @@ type pending struct {
 	out     chan relayer.Outcome // holds one; sent to and closed by the signer
 
 	ended    bool       // the outcome was delivered
+	sentAt   int64      // newest block when it was sent first, 0 if it was not
 	attempts []*attempt // that can still be included, or were with effect
 	fence    int64      // height that the state must reach for "not in force" to count
 	absentAt int64      // height of the state that said so last, 0 if none did
@@ -89,6 +90,13 @@ func (p *pending) lost(height int64) relayer.Outcome {
 		err = fmt.Errorf("%w: %w", err, reason)
 	}
 	return relayer.Outcome{State: relayer.NotIncluded, Height: height, Err: err}
+}
+
+// sent notes that the message was sent when a block was the newest.
+func (p *pending) sent(height int64) {
+	if p.sentAt == 0 || height < p.sentAt {
+		p.sentAt = height
+	}
 }
 
 // leave takes the message out of an attempt.

@@ -10,6 +10,7 @@ import (
 
 // refused deals with an attempt that the only node it was sent to refuses.
 func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal, height int64) (done bool) {
+	g.counters.refusal(refusal)
 	verdict := judge(refusal)
 	if verdict == nodeBusy {
 		g.Logger.Warn("node takes no transactions now", "supplier", g.address, "tx", a.rec.Hash, "error", refusal)

@@ -156,6 +156,7 @@ func (g *signer) attempt(ctx context.Context, latest *relayer.Block, each group,
 	a.taken, a.sentAt = true, latest.Height
 	for _, p := range a.members {
 		p.refusal, p.unpaid = nil, nil
+		p.sent(latest.Height)
 	}
 	g.Logger.Info("transaction sent", "supplier", g.address, "tx", a.rec.Hash, "messages", a.rec.Messages,
 		"bytes", len(a.rec.TxBytes), "gas", a.rec.GasWanted, "fee_upokt", a.rec.FeeUpokt,

@@ -176,6 +176,9 @@ func (g *signer) finish(p *pending, outcome relayer.Outcome) {
 	switch outcome.State {
 	case relayer.InForce:
 		g.counters.inForce.Add(1)
+		if p.sentAt > 0 {
+			g.counters.delayed(outcome.Height - p.sentAt)
+		}
 	case relayer.Failed:
 		g.counters.failed.Add(1)
 	case relayer.NotIncluded:

@@ -68,7 +68,8 @@ func (g *signer) rejoin(ctx context.Context, latest *relayer.Block, groups []gro
 // hold keeps a message that was refused by itself until the next block. What the
 // refusal means comes in prose only, and can heal: a window opens, a balance is
 // filled. So the deadline alone ends the tries.
-func (g *signer) hold(p *pending, refusal error, height int64) {
+func (g *signer) hold(p *pending, refusal *chain.Refusal, height int64) {
+	g.counters.refusal(refusal)
 	if !p.suspect {
 		g.Logger.Warn("message is refused by simulation", "supplier", g.address, "key", p.sub.Key,
 			"height", height, "deadline", p.sub.Deadline, "error", refusal)

@@ -140,6 +140,9 @@ func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool
 	switch {
 	case err == nil:
 		a.taken, a.sentAt = true, height
+		for _, p := range a.members {
+			p.sent(a.rec.SentHeight)
+		}
 		return true
 	case !errors.As(err, &refusal):
 		a.taken = a.taken || !errors.Is(err, chain.ErrNotSent)

@@ -230,27 +230,6 @@ func (s *Submitter) forget(key string) {
 	delete(s.progress, key)
 }
 
-// Stats is what a Submitter has done since it was made, and what it has in hand.
-type Stats struct {
-	Signers int // with an owner
-	// Unordered is how many of the signers send unordered transactions. Those of the
-	// others have sequence numbers, since the chain has refused unordered ones.
-	Unordered int
-	Pending   int // submissions without outcome
-
-	InForce     uint64 // submissions that ended so
-	Failed      uint64
-	NotIncluded uint64
-
-	Attempts       uint64 // transactions signed and recorded
-	Rebroadcasts   uint64 // sent again, the same bytes
-	Refused        uint64 // broadcasts that a node refused
-	Unreachable    uint64 // calls that got no answer
-	Included       uint64 // attempts seen in a block with effect
-	IncludedFailed uint64 // attempts seen in a block without effect
-	FeesUpokt      uint64 // of attempts seen in a block
-}
-
 // Stats returns a snapshot.
 func (s *Submitter) Stats() Stats {
 	s.mu.Lock()
