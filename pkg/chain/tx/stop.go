@@ -59,8 +59,10 @@ func (m *means) isParting() bool {
 }
 
 // part is the rest of a signer's goroutine when the submitter stops: it follows
-// what is under way, and returns when nothing is.
+// what is under way, and returns when nothing is. Outcomes go to their channels and
+// what becomes of transactions into the records, as ever.
 func (g *signer) part(ctx context.Context) error {
+	g.collect()                         // a former process may have sent it
 	retry := time.NewTicker(firstRetry) // the state can follow its block by a moment
 	defer retry.Stop()
 	for {
