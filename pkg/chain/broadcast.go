@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	errorsmod "cosmossdk.io/errors"
 	"cosmossdk.io/math"
 	ctypes "github.com/cometbft/cometbft/rpc/core/types"
 	"github.com/cosmos/cosmos-sdk/client"
@@ -109,18 +110,16 @@ func (n *Node) broadcast(ctx context.Context, s *server, txBytes []byte) error {
 	defer cancel()
 	result, err := s.rpc.BroadcastTxSync(ctx, txBytes)
 	if err != nil {
-		// A node that refuses before it has asked the application has no code
-		// for it. The SDK gives the known cases the codes of x/auth.
-		known := client.CheckCometError(err, txBytes)
+		refusal := beforeCheck(err, txBytes)
 		switch {
-		case known == nil && neverLeft(err):
+		case refusal == nil && neverLeft(err):
 			return fmt.Errorf("%w: %w: rpc %s: %w", errNeverLeft, ErrUnreachable, s.name, err)
-		case known == nil && silent(err):
+		case refusal == nil && silent(err):
 			return fmt.Errorf("%w: rpc %s: %w", ErrUnreachable, s.name, err)
-		case known == nil:
+		case refusal == nil:
 			return fmt.Errorf("broadcast: rpc %s: %w", s.name, err)
 		}
-		result = &ctypes.ResultBroadcastTx{Code: known.Code, Codespace: known.Codespace, Log: err.Error()}
+		result = &ctypes.ResultBroadcastTx{Code: refusal.Code, Codespace: refusal.Codespace, Log: refusal.Log}
 	}
 	if result.Code == 0 {
 		return nil
@@ -132,21 +131,49 @@ func (n *Node) broadcast(ctx context.Context, s *server, txBytes []byte) error {
 	return refusal
 }
 
+// beforeCheck returns the refusal of a node that has not asked the application, for
+// which there is no code: the known cases get those of x/auth. It is nil if the node
+// may not have refused.
+func beforeCheck(err error, txBytes []byte) *Refusal {
+	refused := func(e *errorsmod.Error) *Refusal {
+		return &Refusal{Codespace: e.Codespace(), Code: e.ABCICode(), Log: err.Error()}
+	}
+	known := client.CheckCometError(err, txBytes)
+	switch {
+	case known != nil:
+		return &Refusal{Codespace: known.Codespace, Code: known.Code, Log: err.Error()}
+	case tooLarge(err):
+		return refused(sdkerrors.ErrTxTooLarge)
+	case checking(err):
+		return refused(sdkerrors.ErrMempoolIsFull)
+	}
+	return nil
+}
+
 // neverLeft reports whether a call failed before anything could be sent.
 func neverLeft(err error) bool {
 	var failed *net.OpError
 	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
-// AccountNumber returns the number that an account was given when it received
-// its first coins, and that its signatures include. It never changes. An account
-// that does not exist is relayer.ErrNotFound.
-func (n *Node) AccountNumber(ctx context.Context, address string) (uint64, error) {
+// Account is what the chain keeps about a signer.
+type Account struct {
+	// Number was given to the account when it received its first coins. Signatures
+	// include it. It never changes.
+	Number uint64
+	// Sequence is that of the next transaction that has one, in the newest state.
+	// It only grows.
+	Sequence uint64
+}
+
+// Account returns what signing for an account needs. An account that does not exist
+// is relayer.ErrNotFound.
+func (n *Node) Account(ctx context.Context, address string) (Account, error) {
 	account, _, err := n.account(ctx, address)
 	if err != nil {
-		return 0, err
+		return Account{}, err
 	}
-	return account.GetAccountNumber(), nil
+	return Account{Number: account.GetAccountNumber(), Sequence: account.GetSequence()}, nil
 }
 
 // account fetches an account of any kind.

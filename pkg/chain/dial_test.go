@@ -75,6 +75,8 @@ func TestBroadcast_RepliesAreToldApart(t *testing.T) {
 		{"fee too low", json.RawMessage(`{"code":13,"codespace":"sdk","log":"insufficient fee","hash":"00"}`), sdkerrors.ErrInsufficientFee, true},
 		{"full", errors.New("mempool is full: number of txs 5000 (max: 5000)"), sdkerrors.ErrMempoolIsFull, true},
 		{"too large", errors.New("Tx too large. Max size is 1048576, but got 2000000"), sdkerrors.ErrTxTooLarge, true},
+		{"larger than a block", errors.New("tx pre check: tx size is too big: 300, max: 200"), sdkerrors.ErrTxTooLarge, true},
+		{"checking its mempool again", errors.New("mempool is still rechecking after a new committed block, so it is considered as full"), sdkerrors.ErrMempoolIsFull, true},
 		{"another error of the node", errors.New("panic"), nil, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

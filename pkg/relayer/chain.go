@@ -192,7 +192,9 @@ type TxAttempt struct {
 	Messages      int    `json:"messages"`           // messages in the transaction
 	SentHeight    int64  `json:"sent_height"`        // newest block when it was first sent
 	TimeoutHeight int64  `json:"timeout_height"`     // it cannot be included after this height
-	TimeoutUnixNs int64  `json:"timeout_unix_ns"`    // nor after this block time; unique per signer
+	TimeoutUnixNs int64  `json:"timeout_unix_ns"`    // nor after this block time; unique per signer, 0 if Ordered
+	Ordered       bool   `json:"ordered,omitempty"`  // it has a sequence number and no time of its own
+	Sequence      uint64 `json:"sequence,omitempty"` // of the signer's account, if Ordered
 	Included      int64  `json:"included,omitempty"` // height, 0 while not seen in a block
 	Code          uint32 `json:"code,omitempty"`
 	Codespace     string `json:"codespace,omitempty"`

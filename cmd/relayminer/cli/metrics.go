@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/chain/tx"
 	"github.com/seed52205347/relayminer/pkg/session"
 )
 
@@ -53,14 +56,23 @@ func (i *Instance) registerChain(registry *prometheus.Registry) {
 			}, func() float64 { return float64(pool(i.node.Stats()).Failovers) }),
 		)
 	}
+	i.registerTxs(registry)
+}
+
+func (i *Instance) registerTxs(registry *prometheus.Registry) {
 	stats := i.txs.Stats
+	registry.MustRegister(&txsCollector{stats: stats})
+	gauge(registry, "tx_signers", "Suppliers that have sent transactions or are about to.", func() float64 { return float64(stats().Signers) })
+	gauge(registry, "tx_signers_unordered", "Those whose transactions are unordered; the others' have sequence numbers.",
+		func() float64 { return float64(stats().Unordered) })
+	gauge(registry, "messages_pending", "Claims and proofs that are on their way.", func() float64 { return float64(stats().Pending) })
 	for _, c := range []struct {
 		name, help string
 		value      func() uint64
 	}{
 		{"tx_attempts_total", "Transactions signed.", func() uint64 { return stats().Attempts }},
 		{"tx_rebroadcasts_total", "Transactions sent again, the same bytes.", func() uint64 { return stats().Rebroadcasts }},
-		{"tx_refused_total", "Broadcasts that the node refused.", func() uint64 { return stats().Refused }},
+		{"tx_refused_total", "Transactions that the node refused.", func() uint64 { return stats().Refused }},
 		{"tx_included_total", "Transactions seen in a block.", func() uint64 { return stats().Included }},
 		{"tx_included_failed_total", "Transactions seen in a block that failed.", func() uint64 { return stats().IncludedFailed }},
 		{"tx_fees_upokt_total", "Fees of transactions seen in a block.", func() uint64 { return stats().FeesUpokt }},
@@ -140,5 +152,37 @@ func (c *sessionsCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for state, n := range count {
 		metrics <- prometheus.MustNewConstMetric(sessionsDesc, prometheus.GaugeValue, float64(n), string(state))
+	}
+}
+
+// txsCollector tells how long messages take, and why transactions fail.
+type txsCollector struct {
+	stats func() tx.Stats
+}
+
+var (
+	inclusionDesc = prometheus.NewDesc(metricsPrefix+"message_inclusion_blocks",
+		"Blocks from the first broadcast of a claim or proof until it is in force.", nil, nil)
+	failuresDesc = prometheus.NewDesc(metricsPrefix+"tx_failures_total",
+		"Refusals by simulation, by the node and in blocks.", []string{"codespace", "code"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *txsCollector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- inclusionDesc
+	descs <- failuresDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c *txsCollector) Collect(metrics chan<- prometheus.Metric) {
+	stats := c.stats()
+	buckets := make(map[float64]uint64)
+	for i, bound := range tx.DelayBounds() {
+		buckets[float64(bound)] = stats.Delay.Counts[i]
+	}
+	metrics <- prometheus.MustNewConstHistogram(inclusionDesc, stats.Delay.Count, float64(stats.Delay.Sum), buckets)
+	for kind, n := range stats.Failures {
+		metrics <- prometheus.MustNewConstMetric(failuresDesc, prometheus.CounterValue, float64(n),
+			kind.Codespace, strconv.FormatUint(uint64(kind.Code), 10))
 	}
 }

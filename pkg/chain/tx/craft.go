@@ -19,7 +19,9 @@ import (
 type draft struct {
 	messages      []*codectypes.Any
 	timeoutHeight int64
-	timeout       int64 // Unix nanoseconds
+	timeout       int64 // Unix nanoseconds, of an unordered transaction
+	ordered       bool
+	sequence      uint64 // of an ordered transaction
 	gas           uint64
 	fee           math.Int // upokt
 }
@@ -30,13 +32,12 @@ const envelopeBytes = 512
 
 // encode returns body and auth info in the encoding that is signed.
 func (d draft) encode(pub cryptotypes.PubKey) (body, auth []byte, err error) {
-	timeout := time.Unix(0, d.timeout).UTC()
-	body, err = (&txtypes.TxBody{
-		Messages:         d.messages,
-		TimeoutHeight:    uint64(d.timeoutHeight),
-		Unordered:        true,
-		TimeoutTimestamp: &timeout,
-	}).Marshal()
+	content := &txtypes.TxBody{Messages: d.messages, TimeoutHeight: uint64(d.timeoutHeight)}
+	if !d.ordered {
+		timeout := time.Unix(0, d.timeout).UTC()
+		content.Unordered, content.TimeoutTimestamp = true, &timeout
+	}
+	body, err = content.Marshal()
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode transaction body: %w", err)
 	}
@@ -55,6 +56,7 @@ func (d draft) encode(pub cryptotypes.PubKey) (body, auth []byte, err error) {
 		SignerInfos: []*txtypes.SignerInfo{{
 			PublicKey: key,
 			ModeInfo:  &txtypes.ModeInfo{Sum: &txtypes.ModeInfo_Single_{Single: direct}},
+			Sequence:  d.sequence,
 		}},
 		Fee: &txtypes.Fee{Amount: fee, GasLimit: d.gas},
 	}).Marshal()

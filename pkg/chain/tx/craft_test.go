@@ -106,6 +106,6 @@ func BenchmarkPack(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		pack(free, 100, 740_000)
+		pack(free, room{messages: 100, bytes: 740_000}, gasOfSize)
 	}
 }

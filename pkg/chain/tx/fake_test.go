@@ -40,8 +40,15 @@ type fakeChain struct {
 	ledgers map[string]*fakeLedger // of submissions, by recipient
 	broken  []string               // rules that the submitter has violated
 
+	ordered       bool     // unordered transactions are refused
+	laxSimulation bool     // does not look at sequences
+	sequences     []uint64 // of the account, after each block
+
 	arrived chan struct{} // closed when the first transaction is in the mempool
 	story   []string      // what happened, for the reader of a failure
+
+	limits      chain.BlockLimits
+	limitsAsked int
 
 	minPrice  math.LegacyDec
 	simulated int
@@ -52,6 +59,7 @@ type fakeChain struct {
 	onBroadcast func(tx *fakeTx) (deliver bool, reply error)
 	onInclude   func(tx *fakeTx) (include bool, code uint32)
 	onAsk       func(what string) error
+	explained   int
 	onFind      func(ctx context.Context) error // without the lock
 }
 
@@ -60,7 +68,9 @@ type fakeTx struct {
 	hash          string
 	recipients    []string
 	timeoutHeight int64
-	timeout       time.Time
+	timeout       time.Time // of an unordered transaction
+	ordered       bool
+	sequence      uint64
 	gas           uint64
 	fee           int64
 	size          int
@@ -80,6 +90,8 @@ func newFakeChain() *fakeChain {
 		ledgers:  make(map[string]*fakeLedger),
 		minPrice: math.LegacyZeroDec(),
 		arrived:  make(chan struct{}),
+
+		sequences: []uint64{0},
 	}
 	c.next()
 	return c
@@ -100,30 +112,29 @@ func (c *fakeChain) next() *relayer.Block {
 	c.mu.Lock()
 	c.height++
 	c.block = &relayer.Block{Height: c.height, Time: genesis.Add(time.Duration(c.height) * time.Second)}
+	c.sequences = append(c.sequences, c.sequence())
 	var left []string
 	for _, hash := range c.mempool {
 		tx := c.known[hash]
 		if !c.allowed(tx) {
 			continue
 		}
-		include, code := true, uint32(0)
-		if c.onInclude != nil {
+		include, code := !tx.ordered || tx.sequence == c.sequence(), uint32(0)
+		if include && c.onInclude != nil {
 			include, code = c.onInclude(tx)
 		}
 		if !include {
 			left = append(left, hash)
 			continue
 		}
-		tx.included, tx.code = c.height, code
-		c.tell("block %d includes %.6s with code %d", c.height, hash, code)
-		c.stamps[tx.timeout.UnixNano()] = true
-		if code == 0 {
-			for _, recipient := range tx.recipients {
-				c.effects[recipient] = append(c.effects[recipient], c.height)
-			}
+		c.include(tx, code)
+	}
+	c.mempool = nil
+	for _, hash := range left { // as after each block those are checked again that are left
+		if tx := c.known[hash]; !tx.ordered || tx.sequence == c.pendingSequence() {
+			c.mempool = append(c.mempool, hash)
 		}
 	}
-	c.mempool = left
 	block := c.block
 	c.mu.Unlock()
 	if err := c.stream.Publish(context.Background(), block); err != nil {
@@ -132,10 +143,66 @@ func (c *fakeChain) next() *relayer.Block {
 	return block
 }
 
+// include puts a transaction into the block that is being made.
+func (c *fakeChain) include(tx *fakeTx, code uint32) {
+	tx.included, tx.code = c.height, code
+	c.tell("block %d includes %.6s with code %d", c.height, tx.hash, code)
+	if tx.ordered {
+		c.sequences[c.height]++
+	} else {
+		c.stamps[tx.timeout.UnixNano()] = true
+	}
+	if code == 0 {
+		for _, recipient := range tx.recipients {
+			c.effects[recipient] = append(c.effects[recipient], c.height)
+		}
+	}
+}
+
+// sequence is that of the account in the newest state.
+func (c *fakeChain) sequence() uint64 { return c.sequences[len(c.sequences)-1] }
+
+// pendingSequence is that after the transactions in the mempool.
+func (c *fakeChain) pendingSequence() uint64 {
+	next := c.sequence()
+	for _, hash := range c.mempool {
+		if c.known[hash].ordered {
+			next++
+		}
+	}
+	return next
+}
+
 // allowed applies the rules of x/auth/ante to the block that is being made.
 func (c *fakeChain) allowed(tx *fakeTx) bool {
-	return tx.included == 0 && c.height <= tx.timeoutHeight &&
-		!tx.timeout.Before(c.block.Time) && !c.stamps[tx.timeout.UnixNano()]
+	if tx.included > 0 || c.height > tx.timeoutHeight {
+		return false
+	}
+	if tx.ordered {
+		return tx.sequence >= c.sequence()
+	}
+	return !tx.timeout.Before(c.block.Time) && !c.stamps[tx.timeout.UnixNano()]
+}
+
+// mayLand reports whether a transaction that was in a mempool can be included in the
+// next block or a later one.
+func (c *fakeChain) mayLand(tx *fakeTx) bool {
+	alive := tx.delivered && tx.included == 0 && c.height+1 <= tx.timeoutHeight
+	if tx.ordered {
+		return alive && tx.sequence >= c.sequence()
+	}
+	return alive && tx.timeout.After(c.block.Time)
+}
+
+// checkOrder applies the rules of x/auth/ante about sequences.
+func (c *fakeChain) checkOrder(tx *fakeTx) *chain.Refusal {
+	switch {
+	case !tx.ordered && c.ordered:
+		return &chain.Refusal{Codespace: "sdk", Code: 37, Log: "unordered transactions are not enabled"}
+	case tx.ordered && tx.sequence != c.pendingSequence():
+		return &chain.Refusal{Codespace: "sdk", Code: 32, Log: fmt.Sprintf("expected %d, got %d", c.pendingSequence(), tx.sequence)}
+	}
+	return nil
 }
 
 func (c *fakeChain) ask(what string) error {
@@ -151,10 +218,37 @@ func (c *fakeChain) StateHeight(context.Context) (int64, error) {
 	return max(c.height-c.lag, 1), c.ask("state height")
 }
 
-func (c *fakeChain) AccountNumber(context.Context, string) (uint64, error) {
+func (c *fakeChain) Account(context.Context, string) (chain.Account, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return 7, c.ask("account")
+	return chain.Account{Number: 7, Sequence: c.sequences[max(len(c.sequences)-1-int(c.lag), 0)]}, c.ask("account")
+}
+
+func (c *fakeChain) Explain(_ context.Context, txBytes []byte) (*chain.Refusal, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.explained++
+	if err := c.ask("explain"); err != nil {
+		return nil, err
+	}
+	tx, err := readTx(txBytes)
+	if err != nil {
+		return nil, err
+	}
+	if refusal := c.checkOrder(tx); refusal != nil {
+		return refusal, nil
+	}
+	if c.refuseSim != nil && c.refuseSim(tx.recipients) != nil {
+		return &chain.Refusal{Codespace: "undefined", Code: 1}, nil
+	}
+	return nil, nil
+}
+
+func (c *fakeChain) BlockLimits(context.Context) (chain.BlockLimits, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limitsAsked++
+	return c.limits, c.ask("limits")
 }
 
 func (c *fakeChain) MinGasPrice(context.Context) (math.LegacyDec, error) {
@@ -177,6 +271,9 @@ func (c *fakeChain) Simulate(_ context.Context, txBytes []byte) (uint64, error) 
 	tx, err := readTx(txBytes)
 	if err != nil {
 		return 0, err
+	}
+	if refusal := c.checkOrder(tx); refusal != nil && !c.laxSimulation {
+		return 0, &chain.Refusal{Codespace: chain.SimulationCodespace, Code: 2, Log: refusal.Log}
 	}
 	if c.refuseSim != nil {
 		if err := c.refuseSim(tx.recipients); err != nil {
@@ -207,8 +304,14 @@ func (c *fakeChain) Broadcast(_ context.Context, txBytes []byte) error {
 		c.tell("at %d %.6s %v is not delivered, reply %v", c.height, tx.hash, tx.recipients, reply)
 		return reply
 	}
-	if tx.included > 0 || c.stamps[tx.timeout.UnixNano()] {
+	if slices.Contains(c.mempool, tx.hash) {
+		return reply
+	}
+	if !tx.ordered && (tx.included > 0 || c.stamps[tx.timeout.UnixNano()]) {
 		return &chain.Refusal{Codespace: "sdk", Code: 18, Log: "timeout was used"}
+	}
+	if refusal := c.checkOrder(tx); refusal != nil {
+		return refusal
 	}
 	if c.minPrice.MulInt64(int64(tx.gas)).GT(math.LegacyNewDec(tx.fee)) {
 		return &chain.Refusal{Codespace: "sdk", Code: 13, Log: "insufficient fee"}
@@ -216,9 +319,7 @@ func (c *fakeChain) Broadcast(_ context.Context, txBytes []byte) error {
 	c.announce()
 	tx.delivered = true
 	c.tell("at %d %.6s %v is delivered, reply %v", c.height, tx.hash, tx.recipients, reply)
-	if !slices.Contains(c.mempool, tx.hash) {
-		c.mempool = append(c.mempool, tx.hash)
-	}
+	c.mempool = append(c.mempool, tx.hash)
 	return reply
 }
 
@@ -246,8 +347,7 @@ func (c *fakeChain) checkSender(tx *fakeTx) {
 			c.broken = append(c.broken, fmt.Sprintf("%s was sent without a record", tx.hash))
 		}
 		for _, other := range c.known {
-			mayLand := other.delivered && other.included == 0 && c.height+1 <= other.timeoutHeight && other.timeout.After(c.block.Time)
-			if other != tx && mayLand && slices.Contains(other.recipients, recipient) {
+			if other != tx && c.mayLand(other) && slices.Contains(other.recipients, recipient) {
 				c.broken = append(c.broken, fmt.Sprintf("%s was sent while %s could be included", tx.hash, other.hash))
 			}
 		}
@@ -294,12 +394,18 @@ func readTx(txBytes []byte) (*fakeTx, error) {
 	if err := errors.Join(raw.Unmarshal(txBytes), body.Unmarshal(raw.BodyBytes), auth.Unmarshal(raw.AuthInfoBytes)); err != nil {
 		return nil, err
 	}
-	if !body.Unordered || len(auth.SignerInfos) != 1 || auth.SignerInfos[0].Sequence != 0 || len(raw.Signatures) != 1 {
-		return nil, errors.New("not an unordered transaction of one signer")
+	if len(auth.SignerInfos) != 1 || len(raw.Signatures) != 1 {
+		return nil, errors.New("not a transaction of one signer")
 	}
 	tx := &fakeTx{
-		hash: hashOf(txBytes), timeoutHeight: int64(body.TimeoutHeight), timeout: *body.TimeoutTimestamp,
+		hash: hashOf(txBytes), timeoutHeight: int64(body.TimeoutHeight), ordered: !body.Unordered, sequence: auth.SignerInfos[0].Sequence,
 		gas: auth.Fee.GasLimit, fee: auth.Fee.Amount.AmountOf(chain.Denom).Int64(), size: len(txBytes),
+	}
+	switch {
+	case tx.ordered != (body.TimeoutTimestamp == nil), !tx.ordered && tx.sequence > 0:
+		return nil, errors.New("sequence and timeout timestamp do not go together")
+	case !tx.ordered:
+		tx.timeout = *body.TimeoutTimestamp
 	}
 	for _, message := range body.Messages {
 		var send banktypes.MsgSend

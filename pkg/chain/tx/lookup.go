@@ -59,7 +59,14 @@ func (l *lookups) note(height int64, answered bool) {
 // were looked for last, as far as its budget goes. It reports whether messages were
 // given back.
 func (g *signer) lookUp(ctx context.Context, latest *relayer.Block) (gaveBack bool) {
-	defer g.retire(latest)
+	gaveBack = g.searchAll(ctx, latest)
+	gaveBack = g.releaseUsed(latest) || gaveBack
+	g.retire(latest)
+	return gaveBack
+}
+
+// searchAll looks for the attempts until the budget is spent.
+func (g *signer) searchAll(ctx context.Context, latest *relayer.Block) (gaveBack bool) {
 	wanted := g.wanted(latest)
 	if len(wanted) == 0 || !g.lookups.due(latest.Height) {
 		return false
@@ -112,8 +119,10 @@ func (g *signer) retire(latest *relayer.Block) {
 		return true
 	})
 	g.traces = slices.DeleteFunc(g.traces, func(a *attempt) bool {
-		searched := a.searched >= latest.Height && !canLand(a.rec, latest)
-		return a.rec.Included > 0 || searched || latest.Height >= a.retired+traceBlocks
+		alive := g.alive(a, latest)
+		searched, late := a.searched >= latest.Height, latest.Height >= a.retired+traceBlocks
+		// The number of one that can be included is not to be given to another.
+		return a.rec.Included > 0 || !alive && searched || late && !(alive && a.rec.Ordered)
 	})
 	if excess := len(g.traces) - maxTraces; excess > 0 {
 		g.traces = slices.Delete(g.traces, 0, excess)
@@ -131,31 +140,38 @@ func (g *signer) search(ctx context.Context, a *attempt, height int64) error {
 		return fmt.Errorf("look for attempt %s: %w", a.rec.Hash, err)
 	}
 	a.searched = height
-	if found {
-		g.included(a, result)
+	refusal := &chain.Refusal{Codespace: result.Codespace, Code: result.Code, Log: result.Log}
+	// One whose turn it was not has left its number unused, so it may come again.
+	if found && judge(refusal) != sequenceWrong {
+		g.included(a, result.Height, refusal)
 	}
 	return nil
 }
 
 // included notes that an attempt is in a block, and gives the messages back if it
-// had no effect there.
-func (g *signer) included(a *attempt, result chain.TxResult) {
-	a.rec.Included, a.rec.Code, a.rec.Codespace = result.Height, result.Code, result.Codespace
+// had no effect there, which the code says.
+func (g *signer) included(a *attempt, height int64, refusal *chain.Refusal) {
+	a.rec.Included, a.rec.Code, a.rec.Codespace = height, refusal.Code, refusal.Codespace
 	a.rec.TxBytes = nil // never to be sent again
-	g.counters.feesUpokt.Add(uint64(max(a.rec.FeeUpokt, 0)))
-	if result.Code == 0 {
+	late := tooLateForBlock(refusal)
+	if !late {
+		g.counters.feesUpokt.Add(uint64(max(a.rec.FeeUpokt, 0)))
+	}
+	if refusal.Code == 0 {
 		g.counters.included.Add(1)
 		g.note(a)
 		return
 	}
 	g.counters.includedFailed.Add(1)
-	refusal := &chain.Refusal{Codespace: result.Codespace, Code: result.Code, Log: result.Log}
-	a.rec.Error = result.Log
+	g.counters.refusal(refusal)
+	a.rec.Error = refusal.Log
 	g.Logger.Warn("transaction was included without effect", "supplier", g.address, "tx", a.rec.Hash,
-		"height", result.Height, "messages", len(a.members), "error", refusal)
+		"height", height, "messages", len(a.members), "error", refusal)
 	g.note(a)
 	for _, p := range a.members {
-		p.blame(refusal, a.rec.Messages)
+		if !late {
+			p.blame(refusal, a.rec.Messages)
+		}
 	}
 	a.release(0)
 }

@@ -155,3 +155,44 @@ func TestLookUp_WhatNobodyWaitsForIsLookedForWithinBounds(t *testing.T) {
 		t.Errorf("%d transactions are still looked for", n)
 	}
 }
+
+func TestLookUp_BlockThatHasATransactionTooLateCostsNothingAndBlamesNone(t *testing.T) {
+	r := newRig(t, Options{Life: 2 * time.Second, GasPrices: "0.01upokt"})
+	r.onInclude = func(*fakeTx) (bool, uint32) { return false, 0 }
+	outs, ledgers := r.give(1, 50, true)
+	r.step()
+	first := r.sent()[0]
+	r.nextStep()
+	r.nextStep()
+	r.next()
+	first.included, first.code = r.height, 42
+	r.onInclude = nil
+	r.step()
+	r.nextStep()
+	r.want(outs[0], relayer.InForce)
+	if all := ledgers[0].all(); len(all) != 2 || all[0].Included == 0 || all[0].Code != 42 {
+		t.Errorf("recorded %+v", all)
+	}
+	if fees := r.signer.counters.feesUpokt.Load(); fees != messageFee {
+		t.Errorf("fees are %d", fees)
+	}
+}
+
+func TestLookUp_TransactionThatABlockHasOutOfTurnMayComeAgain(t *testing.T) {
+	r, _ := newOrdered(t, Options{})
+	outs, ledgers := r.give(1, 50, true)
+	r.onInclude = func(*fakeTx) (bool, uint32) { return false, 0 }
+	r.step()
+	r.next()
+	out := r.sent()[len(r.sent())-1]
+	out.included, out.code, r.mempool = r.height, 32, nil
+	r.step() // looks it up
+	out.included, out.code = 0, 0
+	r.onInclude = nil
+	r.nextStep() // the same bytes again
+	r.nextStep()
+	r.want(outs[0], relayer.InForce)
+	if n := len(ledgers[0].all()); n != 1 {
+		t.Errorf("%d transactions were made", n)
+	}
+}

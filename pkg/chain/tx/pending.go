@@ -27,6 +27,7 @@ type pending struct {
 	out     chan relayer.Outcome // holds one; sent to and closed by the signer
 
 	ended    bool       // the outcome was delivered
+	sentAt   int64      // newest block when it was sent first, 0 if it was not
 	attempts []*attempt // that can still be included, or were with effect
 	fence    int64      // height that the state must reach for "not in force" to count
 	absentAt int64      // height of the state that said so last, 0 if none did
@@ -91,6 +92,13 @@ func (p *pending) lost(height int64) relayer.Outcome {
 	return relayer.Outcome{State: relayer.NotIncluded, Height: height, Err: err}
 }
 
+// sent notes that the message was sent when a block was the newest.
+func (p *pending) sent(height int64) {
+	if p.sentAt == 0 || height < p.sentAt {
+		p.sentAt = height
+	}
+}
+
 // leave takes the message out of an attempt.
 func (p *pending) leave(a *attempt) {
 	p.attempts = slices.DeleteFunc(p.attempts, func(other *attempt) bool { return other == a })
@@ -110,31 +118,40 @@ func (p *pending) class() int {
 	return class
 }
 
+// room is what a transaction of several messages may have at most.
+type room struct {
+	messages int
+	bytes    int
+	gas      uint64 // 0 is no bound
+}
+
 // pack cuts submissions into batches, one per transaction: those that are
-// mandatory first, within these those that are due first. No batch has more
-// messages than maxMessages or than any of its members allows, nor more bytes
-// than maxBytes unless it has one message.
-func pack(free []*pending, maxMessages, maxBytes int) [][]*pending {
+// mandatory first, within these those that are due first. No batch has more than most
+// nor more messages than any of its members allows, unless it has one message. gas
+// tells what a message is expected to ask for.
+func pack(free []*pending, most room, gas func(*pending) uint64) [][]*pending {
 	order := slices.Clone(free)
 	slices.SortStableFunc(order, func(a, b *pending) int {
 		return cmp.Or(cmp.Compare(a.class(), b.class()), cmp.Compare(a.sub.Deadline, b.sub.Deadline))
 	})
 	var batches [][]*pending
 	var open []*pending
-	room, bytes := maxMessages, 0
+	used := room{bytes: envelopeBytes}
+	allowed := most.messages
 	for _, p := range order {
-		size := len(p.message.Value) + len(p.message.TypeUrl) + messageBytes
-		limit := maxMessages
+		more := room{bytes: len(p.message.Value) + len(p.message.TypeUrl) + messageBytes, gas: gas(p)}
+		limit := most.messages
 		if p.limit > 0 {
 			limit = min(limit, p.limit)
 		}
-		full := len(open) >= min(room, limit) || bytes+size+envelopeBytes > maxBytes
+		full := len(open) >= min(allowed, limit) || used.bytes+more.bytes > most.bytes ||
+			most.gas > 0 && used.gas+more.gas > most.gas
 		if len(open) > 0 && (full || open[0].class() != p.class()) {
 			batches = append(batches, open)
-			open, room, bytes = nil, maxMessages, 0
+			open, used, allowed = nil, room{bytes: envelopeBytes}, most.messages
 		}
-		open = append(open, p)
-		room, bytes = min(room, limit), bytes+size
+		open, allowed = append(open, p), min(allowed, limit)
+		used.bytes, used.gas = used.bytes+more.bytes, used.gas+more.gas
 	}
 	if len(open) > 0 {
 		batches = append(batches, open)

@@ -41,6 +41,9 @@ func shape(batches [][]*pending) string {
 	return strings.Join(shapes, " ")
 }
 
+// gasOfSize is a gas for every message: its bytes.
+func gasOfSize(p *pending) uint64 { return uint64(len(p.message.Value)) }
+
 func TestPack(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -61,8 +64,17 @@ func TestPack(t *testing.T) {
 		{"one that must be alone is, later", []*pending{entry("a", 3, 1), entry("b", 3, 1, atMost(1)), entry("c", 3, 1)}, 10, 10_000, "a b c"},
 		{"smallest bound counts", []*pending{entry("a", 3, 1, atMost(3)), entry("b", 3, 1, atMost(2)), entry("c", 3, 1)}, 10, 10_000, "ab c"},
 	} {
-		if got := shape(pack(test.free, test.count, test.bytes)); got != test.want {
+		if got := shape(pack(test.free, room{messages: test.count, bytes: test.bytes}, gasOfSize)); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestPack_CutsByGas(t *testing.T) {
+	messages := []*pending{entry("a", 9, 40), entry("b", 9, 60), entry("c", 9, 1), entry("d", 9, 500), entry("e", 9, 1)}
+	for gas, want := range map[uint64]string{0: "abcde", 100: "ab c d e", 101: "abc d e", 602: "abcde"} {
+		if got := shape(pack(messages, room{messages: 10, bytes: 10_000, gas: gas}, gasOfSize)); got != want {
+			t.Errorf("%d gas: %q, want %q", gas, got, want)
 		}
 	}
 }
@@ -77,11 +89,13 @@ func TestPack_LosesNothingAndKeepsEveryBound(t *testing.T) {
 			free = append(free, p)
 		}
 		count, bytes := rapid.IntRange(1, 20).Draw(t, "max messages"), rapid.IntRange(600, 4000).Draw(t, "max bytes")
+		gas := uint64(rapid.IntRange(0, 3000).Draw(t, "max gas"))
 		packed := 0
-		for _, batch := range pack(free, count, bytes) {
-			size := envelopeBytes
+		for _, batch := range pack(free, room{count, bytes, gas}, gasOfSize) {
+			size, asked := envelopeBytes, uint64(0)
 			for _, p := range batch {
 				size += len(p.message.Value) + len(p.message.TypeUrl)
+				asked += gasOfSize(p)
 				if p.class() != batch[0].class() {
 					t.Fatalf("classes mix in %s", shape([][]*pending{batch}))
 				}
@@ -89,8 +103,8 @@ func TestPack_LosesNothingAndKeepsEveryBound(t *testing.T) {
 					t.Fatalf("%s has a message for at most %d", shape([][]*pending{batch}), p.limit)
 				}
 			}
-			if len(batch) == 0 || len(batch) > count || len(batch) > 1 && size > bytes {
-				t.Fatalf("batch of %d messages and %d bytes", len(batch), size)
+			if len(batch) == 0 || len(batch) > count || len(batch) > 1 && (size > bytes || gas > 0 && asked > gas) {
+				t.Fatalf("batch of %d messages, %d bytes and %d gas", len(batch), size, asked)
 			}
 			packed += len(batch)
 		}

@@ -40,6 +40,7 @@ func (w *world) rarely(n int, label string) bool {
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, chain: newFakeChain()}
 	c := w.chain
+	c.ordered = rapid.Bool().Draw(t, "ordered")
 	c.onAsk = func(what string) error {
 		if w.rarely(6, what) {
 			return errAway

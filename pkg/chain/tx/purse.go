@@ -76,7 +76,7 @@ func (g *signer) balance(ctx context.Context, latest *relayer.Block) (left math.
 		return math.Int{}, false
 	}
 	for _, a := range g.attempts {
-		if canLand(a.rec, latest) {
+		if g.alive(a, latest) {
 			left = left.SubRaw(a.rec.FeeUpokt)
 		}
 	}

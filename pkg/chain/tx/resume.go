@@ -55,7 +55,9 @@ func (g *signer) adopt(p *pending) {
 	var resumed []*attempt
 	var newest *attempt
 	for _, rec := range p.sub.Prior {
-		g.stamps[rec.TimeoutUnixNs] = struct{}{}
+		if !rec.Ordered {
+			g.stamps[rec.TimeoutUnixNs] = struct{}{}
+		}
 		i := slices.IndexFunc(g.attempts, func(a *attempt) bool { return a.rec.Hash == rec.Hash })
 		if i < 0 {
 			i = len(g.attempts)
@@ -102,6 +104,6 @@ func (g *signer) match(a *attempt, p *pending) {
 func (g *signer) underWay(p *pending) bool {
 	latest := g.blocks.Latest()
 	return slices.ContainsFunc(p.attempts, func(a *attempt) bool {
-		return latest == nil || canLand(a.rec, latest)
+		return latest == nil || g.alive(a, latest)
 	})
 }

@@ -68,6 +68,8 @@ const (
 	feeTooLow                     // another with a higher fee may pass
 	tooLarge                      // another with fewer messages may pass
 	accountUnknown                // what is known about the signer's account is wrong
+	sequenceWrong                 // another with the account's present sequence may pass
+	orderRequired                 // another with a sequence may pass
 )
 
 // judge reads the codes of CheckTx (cosmos-sdk: types/errors).
@@ -81,8 +83,18 @@ func judge(r *chain.Refusal) verdict {
 		return tooLarge
 	case errors.Is(r, sdkerrors.ErrUnauthorized), errors.Is(r, sdkerrors.ErrUnknownAddress):
 		return accountUnknown
+	case errors.Is(r, sdkerrors.ErrWrongSequence):
+		return sequenceWrong
+	case errors.Is(r, sdkerrors.ErrNotSupported): // unordered transactions (x/auth/ante: SigVerificationDecorator)
+		return orderRequired
 	}
 	return attemptDead
+}
+
+// tooLateForBlock reports whether a block has a transaction whose time was over: who
+// proposes blocks need not look. No message of it was executed, and no fee was taken.
+func tooLateForBlock(r *chain.Refusal) bool {
+	return errors.Is(r, sdkerrors.ErrTxTimeoutHeight) || errors.Is(r, sdkerrors.ErrTxTimeout)
 }
 
 // gasLimit returns the gas to ask for when a simulation has used some.

@@ -29,11 +29,13 @@ type signer struct {
 
 	account  uint64
 	known    bool // account is the account's number
+	seq      sequence
 	waiting  []*pending
 	attempts []*attempt // those with members, oldest first
 	traces   []*attempt // those without that may be in a block, oldest first; bounded
 	stamps   stamps
 	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
+	gasPer   map[string]uint64       // that a message used last, by its type, of which there are few
 	purse    purse
 	worked   int64         // newest block when the signer worked last
 	retry    time.Duration // pause before the next retry
@@ -46,6 +48,7 @@ func newSigner(m *means, address string, priv cryptotypes.PrivKey, forget func(s
 		ended:  make(chan struct{}),
 		stamps: make(stamps),
 		prices: map[bool]math.LegacyDec{false: m.price, true: m.price},
+		gasPer: make(map[string]uint64),
 		purse:  newPurse(),
 		retry:  firstRetry,
 	}
@@ -173,6 +176,9 @@ func (g *signer) finish(p *pending, outcome relayer.Outcome) {
 	switch outcome.State {
 	case relayer.InForce:
 		g.counters.inForce.Add(1)
+		if p.sentAt > 0 {
+			g.counters.delayed(outcome.Height - p.sentAt)
+		}
 	case relayer.Failed:
 		g.counters.failed.Add(1)
 	case relayer.NotIncluded:
@@ -194,6 +200,9 @@ func (g *signer) abandon() {
 	left := append(g.waiting, g.inbox...)
 	g.waiting, g.inbox = nil, nil
 	g.mu.Unlock()
+	if g.seq.ordered {
+		g.counters.ordered.Add(-1)
+	}
 	for _, p := range left {
 		g.forget(p.sub.Key)
 		close(p.out)

@@ -24,6 +24,8 @@ func (g *signer) step(ctx context.Context, latest *relayer.Block) (done bool) {
 // settle asks the chain's state which messages are in force, and ends those that
 // are, and those that cannot be any more.
 func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) {
+	// Before the state's height, which is then as new or newer.
+	next, asked := g.askSequence(ctx)
 	state, err := g.stateHeight(ctx)
 	if err != nil {
 		g.silent(ctx, "chain cannot be asked what is in force", err)
@@ -31,6 +33,9 @@ func (g *signer) settle(ctx context.Context, latest *relayer.Block) (done bool) 
 			p.trouble = err
 		}
 		return false
+	}
+	if asked {
+		g.seq.note(next, state)
 	}
 	g.look(ctx, state)
 	done = true
@@ -108,6 +113,7 @@ func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block)
 	case a.rec.Included > 0 && a.rec.Code == 0: // the state will show it
 	case a.rec.Included > 0 || a.rec.Code != 0:
 		a.release(0)
+	case g.seq.used(a.rec): // it may be in a block, which is looked for first
 	case a.superseded:
 		a.release(latest.Height)
 	case !canLand(a.rec, latest):
@@ -134,6 +140,9 @@ func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool
 	switch {
 	case err == nil:
 		a.taken, a.sentAt = true, height
+		for _, p := range a.members {
+			p.sent(a.rec.SentHeight)
+		}
 		return true
 	case !errors.As(err, &refusal):
 		a.taken = a.taken || !errors.Is(err, chain.ErrNotSent)

@@ -59,8 +59,10 @@ func (m *means) isParting() bool {
 }
 
 // part is the rest of a signer's goroutine when the submitter stops: it follows
-// what is under way, and returns when nothing is.
+// what is under way, and returns when nothing is. Outcomes go to their channels and
+// what becomes of transactions into the records, as ever.
 func (g *signer) part(ctx context.Context) error {
+	g.collect()                         // a former process may have sent it
 	retry := time.NewTicker(firstRetry) // the state can follow its block by a moment
 	defer retry.Stop()
 	for {
@@ -90,6 +92,6 @@ func (g *signer) part(ctx context.Context) error {
 func (g *signer) anyUnderWay(latest *relayer.Block) bool {
 	return latest != nil && slices.ContainsFunc(g.attempts, func(a *attempt) bool {
 		included := a.rec.Included > 0 && a.rec.Code == 0
-		return len(a.members) > 0 && (included || a.taken && canLand(a.rec, latest))
+		return len(a.members) > 0 && (included || a.taken && g.alive(a, latest))
 	})
 }

@@ -104,3 +104,73 @@ func TestStop_DoesNotWaitForWhatIsNotUnderWay(t *testing.T) {
 		t.Errorf("outcome %+v, recorded %+v", o, ledger.all())
 	}
 }
+
+func TestStop_OutcomeAndRecordOfWhatLandsAreDeliveredAndTheRestIsParked(t *testing.T) {
+	c := newFakeChain()
+	c.lag = 1
+	s := newTestSubmitter(t, c, Options{Linger: time.Millisecond, MaxMessages: 1, StopPatience: time.Hour})
+	landing, landed := c.submission(1, 1000)
+	parked, open := c.submission(2, 1000)
+	c.onInclude = func(tx *fakeTx) (bool, uint32) { return tx.recipients[0] == recipientOf(landing), 0 }
+	sent := make(chan struct{}, 100)
+	c.onBroadcast = func(*fakeTx) (bool, error) { sent <- struct{}{}; return true, nil }
+	records := make(chan struct{}, 100)
+	landed.fail = func() error { records <- struct{}{}; return nil }
+	var outs []<-chan relayer.Outcome
+	for _, sub := range []*relayer.Submission{landing, parked} {
+		out, err := s.Submit(t.Context(), sub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outs = append(outs, out)
+		<-sent
+	}
+	<-records
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := stopping(ctx, s)
+	<-s.parting
+	c.next() // has the first, which the state does not show yet
+	included := c.Latest().Height
+	<-records
+	c.next()
+	if o, ok := await(t, outs[0]); !ok || o.State != relayer.InForce {
+		t.Errorf("outcome %+v, %v", o, ok)
+	}
+	cancel()
+	<-stopped
+	if o, ok := await(t, outs[1]); ok {
+		t.Errorf("outcome %+v", o)
+	}
+	if a := landed.all(); len(a) != 1 || a[0].Included != included {
+		t.Errorf("recorded %+v, want it included at %d", a, included)
+	}
+	if a := open.all(); len(a) != 1 || len(a[0].TxBytes) == 0 {
+		t.Errorf("recorded %+v, without what the next process sends again", a)
+	}
+	s.StopPatience = 0 // for the cleanup, which stops again
+}
+
+func TestStop_FollowsWhatAFormerProcessHasSentThoughItWasNotTakenUpYet(t *testing.T) {
+	c := newFakeChain()
+	first := newTestSubmitter(t, c, Options{Linger: time.Millisecond})
+	_, ledger := sendOne(t, c, first)
+	if err := first.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := newTestSubmitter(t, c, Options{Linger: time.Hour, StopPatience: testPatience})
+	sub, _ := c.submission(1, 1000)
+	sub.Prior, sub.Record = ledger.all(), ledger.record
+	out, err := s.Submit(t.Context(), sub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := stopping(t.Context(), s)
+	<-s.parting
+	c.next()
+	if o, ok := await(t, out); !ok || o.State != relayer.InForce {
+		t.Errorf("outcome %+v, %v", o, ok)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}

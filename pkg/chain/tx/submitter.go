@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"cosmossdk.io/math"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
@@ -23,10 +22,15 @@ type Node interface {
 	ChainID() string
 	// StateHeight returns the height of the state that InForce is answered from.
 	StateHeight(ctx context.Context) (int64, error)
-	// AccountNumber returns the number of an account.
-	AccountNumber(ctx context.Context, address string) (uint64, error)
+	// Account returns number and sequence of an account.
+	Account(ctx context.Context, address string) (chain.Account, error)
 	// Simulate returns the gas that a transaction uses, or a *chain.Refusal.
 	Simulate(ctx context.Context, txBytes []byte) (gasUsed uint64, err error)
+	// Explain returns why a transaction is refused that Simulate refuses, with
+	// codespace and code; nil if it is not refused.
+	Explain(ctx context.Context, txBytes []byte) (*chain.Refusal, error)
+	// BlockLimits returns the limits of blocks.
+	BlockLimits(ctx context.Context) (chain.BlockLimits, error)
 	// MinGasPrice returns the least gas price in upokt that the node takes.
 	MinGasPrice(ctx context.Context) (math.LegacyDec, error)
 	// Broadcast sends a transaction. The error is a *chain.Refusal, or wraps
@@ -83,11 +87,7 @@ type means struct {
 	turns    *semaphore.Weighted // of signers that talk to the node
 	counters counters
 	lookups  lookups
-	// tooMuchGas is the least for which a transaction was refused because no block
-	// has so much (x/auth/ante: SetUpContextDecorator), 0 if none was. It is kept until
-	// the end: a chain that is given larger blocks is sent more transactions than
-	// it needs, which is all the harm.
-	tooMuchGas atomic.Uint64
+	limits   limits
 	// parting is closed by Stop: from then on signers only follow what is under way.
 	parting chan struct{}
 }
@@ -122,19 +122,24 @@ func NewSubmitter(node Node, blocks relayer.BlockSource, keys Keys, opts Options
 		signers:  make(map[string]*signer),
 		progress: make(map[string]struct{}),
 	}
-	if err := s.group.Go("submitter blocks", s.follow); err != nil {
-		return nil, err
+	for name, f := range map[string]func(context.Context, *relayer.Block){
+		"submitter blocks": func(context.Context, *relayer.Block) { s.wakeAll() },
+		"submitter limits": func(ctx context.Context, b *relayer.Block) { s.learnLimits(ctx, b.Height) },
+	} {
+		if err := s.group.Go(name, func(ctx context.Context) error { return s.follow(ctx, name, f) }); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-// follow wakes the signers with each block. What matters is that there is a
-// newer block, not each of them, so the oldest is dropped where several wait.
-func (s *Submitter) follow(ctx context.Context) error {
+// follow calls f with each block. What matters is that there is a newer block, not
+// each of them, so the oldest is dropped where several wait.
+func (s *Submitter) follow(ctx context.Context, name string, f func(context.Context, *relayer.Block)) error {
 	heads, unsubscribe := s.blocks.Blocks().Subscribe(
-		observable.WithName("submitter blocks"), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
-	done := observable.ForEach(heads, func(context.Context, *relayer.Block) error {
-		s.wakeAll()
+		observable.WithName(name), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
+	done := observable.ForEach(heads, func(_ context.Context, b *relayer.Block) error {
+		f(ctx, b)
 		return nil
 	})
 	<-ctx.Done()
@@ -225,24 +230,6 @@ func (s *Submitter) forget(key string) {
 	delete(s.progress, key)
 }
 
-// Stats is what a Submitter has done since it was made, and what it has in hand.
-type Stats struct {
-	Signers int // with an owner
-	Pending int // submissions without outcome
-
-	InForce     uint64 // submissions that ended so
-	Failed      uint64
-	NotIncluded uint64
-
-	Attempts       uint64 // transactions signed and recorded
-	Rebroadcasts   uint64 // sent again, the same bytes
-	Refused        uint64 // broadcasts that a node refused
-	Unreachable    uint64 // calls that got no answer
-	Included       uint64 // attempts seen in a block with effect
-	IncludedFailed uint64 // attempts seen in a block without effect
-	FeesUpokt      uint64 // of attempts seen in a block
-}
-
 // Stats returns a snapshot.
 func (s *Submitter) Stats() Stats {
 	s.mu.Lock()
@@ -250,5 +237,6 @@ func (s *Submitter) Stats() Stats {
 	s.mu.Unlock()
 	stats := s.counters.snapshot()
 	stats.Signers, stats.Pending = signers, pending
+	stats.Unordered = max(signers-int(s.counters.ordered.Load()), 0)
 	return stats
 }
