@@ -22,6 +22,7 @@ import (
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	tokenomicstypes "github.com/pokt-network/poktroll/x/tokenomics/types"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -134,6 +135,7 @@ func (f *fakeNode) serveGRPC(t testing.TB) string {
 	servicetypes.RegisterQueryServer(server, &servicetypes.UnimplementedQueryServer{})
 	sessiontypes.RegisterQueryServer(server, &sessiontypes.UnimplementedQueryServer{})
 	sharedtypes.RegisterQueryServer(server, &sharedtypes.UnimplementedQueryServer{})
+	tokenomicstypes.RegisterQueryServer(server, &tokenomicstypes.UnimplementedQueryServer{})
 	txtypes.RegisterServiceServer(server, &txtypes.UnimplementedServiceServer{})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

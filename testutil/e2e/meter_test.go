@@ -15,14 +15,15 @@ import (
 	"github.com/seed52205347/relayminer/testutil/localnet"
 )
 
-// The application's stake pays 43 relays of the first session, which leaves what
-// pays 4 of the next: settlement charges a tenth of inflation on top. One session
-// can be pending.
+// Two sessions can be pending, so that half of the application's stake pays for a
+// session: 43 relays of the first, and then 21 of the next, which is over before the
+// first is settled. Settlement takes a tenth of inflation on top.
 const (
-	meteredStake = 20_000_000
+	meteredStake = 40_000_000
 	relayPrice   = 420_000
+	relayCharge  = relayPrice * 11 / 10
 	firstPayable = 43
-	nextPayable  = 4
+	nextPayable  = 21
 )
 
 func TestMeter_ServesWhatSettlementPaysAndNoRelayMore(t *testing.T) {
@@ -34,6 +35,7 @@ func TestMeter_ServesWhatSettlementPaysAndNoRelayMore(t *testing.T) {
 				all[0].Stake = &stake
 			},
 			Shared: func(params *sharedtypes.Params) {
+				params.ClaimWindowCloseOffsetBlocks, params.ProofWindowCloseOffsetBlocks = 10, 9
 				params.ComputeUnitsToTokensMultiplier = relayPrice / localnet.DefaultComputeUnitsPerRelay *
 					params.ComputeUnitCostGranularity
 			},
@@ -65,16 +67,20 @@ func TestMeter_ServesWhatSettlementPaysAndNoRelayMore(t *testing.T) {
 		t.Errorf("over-serviced %d relays, want 3", served)
 	}
 
-	stake := int64(meteredStake)
+	stake := int64(meteredStake) // when a session is settled
 	for _, c := range []struct {
 		session *sessiontypes.Session
 		relays  int64
 	}{{first, firstPayable}, {next, nextPayable}} {
 		w.checkPaidInFull(c.session, c.relays)
-		if one := (c.relays + 1) * relayPrice; one*11/10 <= stake {
-			t.Errorf("%d upokt pay %d relays too", stake, c.relays+1)
+		if (c.relays+1)*relayCharge <= stake/2 {
+			t.Errorf("a stake of %d upokt pays %d relays too", stake, c.relays+1)
 		}
-		stake -= c.relays * relayPrice
+		stake -= c.relays * relayCharge
+	}
+	app, err := w.queries.Application(w.ctx, first.Header.ApplicationAddress)
+	if err != nil || app.Stake.Amount.Int64() != stake {
+		t.Errorf("the stake is %v, %v, want %d upokt", app.GetStake(), err, stake)
 	}
 }
 

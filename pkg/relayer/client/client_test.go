@@ -178,6 +178,15 @@ func TestSend_RefusesRepliesThatDoNotVerify(t *testing.T) {
 	}
 }
 
+func TestSend_RefusalForWantOfPaymentKeepsItsReason(t *testing.T) {
+	reason := &servicetypes.RelayMinerError{Codespace: "relayer_proxy", Code: 7, Description: "rate limited"}
+	_, err := send(t, http.StatusTooManyRequests, encode(t, &servicetypes.RelayResponse{RelayMinerError: reason}))
+	var refused *client.RefusedError
+	if !errors.As(err, &refused) || *refused.Reason != *reason {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSend_RefusesRepliesThatAreNone(t *testing.T) {
 	good := encode(t, mustSign(t, answered(), "supplier"))
 	for _, c := range []struct {

@@ -84,6 +84,17 @@ func (t terms) worth(units uint64) *big.Int {
 	return upokt.Quo(upokt, t.granularity)
 }
 
+// charge returns what an application's stake loses when a claim is settled for
+// upokt: settlement takes the inflation that it causes from it too, rounded up.
+func charge(upokt *big.Int, inflation *big.Rat) *big.Int {
+	caused := new(big.Rat).Mul(new(big.Rat).SetInt(upokt), inflation)
+	minted, rest := new(big.Int).QuoRem(caused.Num(), caused.Denom(), new(big.Int))
+	if rest.Sign() > 0 {
+		minted.Add(minted, big.NewInt(1))
+	}
+	return minted.Add(minted, upokt)
+}
+
 func clamp(n *big.Int) uint64 {
 	if !n.IsUint64() {
 		return math.MaxUint64
@@ -118,7 +129,7 @@ func newPurse(app *apptypes.Application) (purse, error) {
 // emptyPurse is that of an application which does not exist.
 func emptyPurse() purse { return purse{stake: new(big.Int)} }
 
-// less returns the purse after upokt were paid, from the stake.
+// less returns the purse after the stake was charged upokt.
 func (p purse) less(upokt *big.Int) purse {
 	stake := new(big.Int).Sub(p.stake, upokt)
 	if stake.Sign() < 0 {

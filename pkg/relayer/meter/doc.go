@@ -24,7 +24,8 @@
 //   - Stake and spend limit are those of the block of settlement. They are asked
 //     for with every block. Settlements before that one lower the stake; what this
 //     relay miner itself has served in earlier sessions of the application is
-//     taken off in advance, the claims of other suppliers are not known.
+//     taken off in advance, until they are or should have been settled. The
+//     claims of other suppliers are not known.
 //   - Settlement divides by the suppliers that claim. The meter divides by those
 //     in the session, which is as many or more: a supplier is paid its share
 //     whatever the others do. When others leave part of the budget unused more
@@ -45,7 +46,8 @@
 //   - An account lasts until its session is settled. There are maxAccounts at
 //     most; at the bound relays that need another are refused with ErrRequestLimit.
 //
-// After a restart an account begins with what is stored of its session. Relays
+// After a restart an account begins with what is stored of its session, and those
+// of unsettled sessions are opened before others of their application. Relays
 // that did not meet the difficulty are not stored, so that the sum is multiplied
 // by the difficulty, as settlement does it.
 //

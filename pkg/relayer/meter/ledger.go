@@ -161,12 +161,11 @@ func (l *ledger) setInflation(inflation *big.Rat) {
 	l.inflation = inflation
 }
 
-// rate sets the capacities of the application's accounts. What they owe the
-// application's suppliers here at a height is taken off the stake for accounts
-// that are settled later: settlement burns what it pays. The lock is held and the
-// inflation known.
+// rate sets the capacities of the application's accounts. What it will be charged
+// for the accounts that are settled at a height is taken off the stake for those
+// that are settled later. The lock is held and the inflation known.
 func (l *ledger) rate(app *application) {
-	owed := make(map[int64]*big.Int) // upokt by height of settlement
+	owed := make(map[int64]*big.Int) // upokt of the stake by height of settlement
 	for _, a := range app.accounts {
 		if a.settles <= app.asOf {
 			continue
@@ -174,7 +173,8 @@ func (l *ledger) rate(app *application) {
 		if owed[a.settles] == nil {
 			owed[a.settles] = new(big.Int)
 		}
-		owed[a.settles].Add(owed[a.settles], a.terms.worth(min(a.used, a.capacity)))
+		settled := a.terms.worth(min(a.used, a.capacity))
+		owed[a.settles].Add(owed[a.settles], charge(settled, l.inflation))
 	}
 	for _, a := range app.accounts {
 		earlier := new(big.Int)

@@ -21,6 +21,9 @@ const openTime = time.Minute
 type flights struct {
 	mu     sync.Mutex
 	flying map[accountKey]*flight
+	// resuming holds a channel for each application whose sessions an earlier
+	// process left. It is closed when their accounts have been opened.
+	resuming map[string]chan struct{}
 }
 
 // flight is the opening of one account, for all who wait for it.
@@ -82,10 +85,26 @@ func (m *Meter) land(key accountKey, f *flight) {
 	close(f.landed)
 }
 
-// learn asks for what an account follows from and opens it.
+// learn asks for what an account follows from and opens it, after those of the
+// application that an earlier process left.
 func (m *Meter) learn(ctx context.Context, session *sessiontypes.SessionHeader, supplier string) (*account, error) {
+	m.flights.mu.Lock()
+	resumed := m.flights.resuming[session.ApplicationAddress]
+	m.flights.mu.Unlock()
+	if resumed != nil {
+		select {
+		case <-resumed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("earlier sessions of application %q: %w", session.ApplicationAddress, context.Cause(ctx))
+		}
+	}
+	return m.openNow(ctx, session, supplier)
+}
+
+// openNow asks for what an account follows from and opens it.
+func (m *Meter) openNow(ctx context.Context, session *sessiontypes.SessionHeader, supplier string) (*account, error) {
 	key := accountKey{session.SessionId, supplier}
-	if a := m.ledger.account(key); a != nil { // the flight before landed just now
+	if a := m.ledger.account(key); a != nil { // opened meanwhile
 		return a, nil
 	}
 	a := &account{

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
-
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -17,15 +15,9 @@ import (
 // refreshWorkers is the number of applications that are looked up at once.
 const refreshWorkers = 8
 
-// Unsettled is a session of a supplier whose claim is not settled yet.
-type Unsettled struct {
-	Session  *sessiontypes.SessionHeader
-	Supplier string // operator address
-}
-
 // Start begins to follow the chain, and to open the accounts of the sessions that
-// an earlier process left: what they owe is not there for later ones. It does not
-// block. A meter is started once.
+// an earlier process left: what they are owed is not there for later ones. It does
+// not block; relays of their applications wait for it. A meter is started once.
 func (m *Meter) Start(left ...Unsettled) {
 	blocks, leave := m.chain.blocks.Blocks().Subscribe(
 		observable.WithName("meter_blocks"),
@@ -37,24 +29,7 @@ func (m *Meter) Start(left ...Unsettled) {
 	m.leave = leave
 	m.driven = observable.ForEach(blocks, m.refresh,
 		observable.WithName("refresh_meter"), observable.WithContext(m.pass))
-	err := m.group.Go("resume accounts", func(ctx context.Context) error { return m.resume(ctx, left) })
-	if err != nil {
-		m.log.Error("accounts of earlier sessions can not be opened", "error", err)
-	}
-}
-
-// resume opens the accounts of sessions that an earlier process left.
-func (m *Meter) resume(ctx context.Context, left []Unsettled) error {
-	failures := &failures{}
-	each(ctx, left, failures, func(ctx context.Context, u Unsettled) error {
-		_, err := m.open(ctx, u.Session, u.Supplier)
-		return err
-	})
-	if failures.number == 0 {
-		return nil
-	}
-	m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
-	return fmt.Errorf("%d of %d: %w", failures.number, len(left), failures.first)
+	m.resume(left)
 }
 
 // Stop ends all lookups and waits for them as long as ctx allows. Relays of

@@ -166,9 +166,6 @@ func TestStart_SessionsLeftByAnEarlierProcessAreOwedFor(t *testing.T) {
 	w.stored[accountKey{headerAt(1).SessionId, supplier}] = 7 * cost
 	m := w.meter(config.Config{})
 	m.Start(Unsettled{headerAt(1), supplier})
-	if err := m.group.Wait(context.Background()); err != nil {
-		t.Fatal(err)
-	}
 	if n := w.serve(m, 11, 100); n != 3 {
 		t.Errorf("%d relays of ten, of which seven are owed for", n)
 	}

@@ -51,6 +51,13 @@ func (m *model) most(suppliers int64) int64 {
 	return new(big.Int).Div(budget.Num(), budget.Denom()).Int64()
 }
 
+// pay takes a payment and the inflation that it causes, rounded up, off the stake.
+func (m *model) pay(upokt int64) {
+	inflation := new(big.Rat).Mul(new(big.Rat).SetInt64(upokt), m.inflation)
+	whole, rest := new(big.Int).DivMod(inflation.Num(), inflation.Denom(), new(big.Int))
+	m.stake -= upokt + whole.Int64() + int64(rest.Sign())
+}
+
 // worth returns what the chain values that many compute units at.
 func (m *model) worth(t interface{ Fatal(...any) }, units uint64) int64 {
 	claim, difficulty := claimOf(units, bytes.Repeat([]byte{0xff}, 32))
@@ -212,5 +219,5 @@ func (g *game) settle(end int64) {
 		g.Errorf("session %d: refused a relay after %d, settlement pays %d and they were worth %d with it",
 			end, play.served, most, next)
 	}
-	g.chain.stake -= min(worth, most)
+	g.chain.pay(min(worth, most))
 }
