@@ -1,0 +1,71 @@
+package curve
+
+// squarings sets z to x raised to 2ⁿ.
+func (z *Element) squarings(x *Element, n int) {
+	*z = *x
+	for range n {
+		z.Square(z)
+	}
+}
+
+// ones are powers of a number whose exponents are all ones in binary.
+type ones struct{ two, n22, n223 Element }
+
+// newOnes returns powers of x with exponents of 2, 22 and 223 ones. Two numbers of
+// ones are joined by shifting the one and adding the other.
+func newOnes(x *Element) (o ones) {
+	join := func(high *Element, n int, low *Element) (z Element) {
+		z.squarings(high, n)
+		z.Mul(&z, low)
+		return z
+	}
+	o.two = join(x, 1, x)
+	three := join(&o.two, 1, x)
+	six := join(&three, 3, &three)
+	nine := join(&six, 3, &three)
+	eleven := join(&nine, 2, &o.two)
+	o.n22 = join(&eleven, 11, &eleven)
+	n44 := join(&o.n22, 22, &o.n22)
+	n88 := join(&n44, 44, &n44)
+	n176 := join(&n88, 88, &n88)
+	n220 := join(&n176, 44, &n44)
+	o.n223 = join(&n220, 3, &three)
+	return o
+}
+
+// Sqrt sets z to a square root of x and returns true, or returns false if x has
+// none. The prime is 3 modulo 4, so a root is x to the power (prime + 1)/4,
+// in binary 223 ones, 0, 22 ones, 00001100.
+func (z *Element) Sqrt(x *Element) bool {
+	o := newOnes(x)
+	var root, check Element
+	root.squarings(&o.n223, 23)
+	root.Mul(&root, &o.n22)
+	root.squarings(&root, 6)
+	root.Mul(&root, &o.two)
+	root.squarings(&root, 2)
+	check.Square(&root)
+	if !check.Equal(x) {
+		return false
+	}
+	*z = root
+	return true
+}
+
+// invertByPower sets z to the inverse of x, and to zero for zero: x to the
+// power prime - 2, in binary 223 ones, 0, 22 ones, 0000101101.
+func (z *Element) invertByPower(x *Element) {
+	o := newOnes(x)
+	base := *x
+	z.squarings(&o.n223, 23)
+	z.Mul(z, &o.n22)
+	z.squarings(z, 5)
+	z.Mul(z, &base)
+	z.squarings(z, 3)
+	z.Mul(z, &o.two)
+	z.squarings(z, 2)
+	z.Mul(z, &base)
+}
+
+// Invert sets z to the inverse of x, and to zero for zero.
+func (z *Element) Invert(x *Element) { z.invertByPower(x) }
