@@ -63,8 +63,13 @@ func (b *OddBuilder) Build() {
 		for j := range o.multiples {
 			o.lambdaX[j].Mul(&o.multiples[j].X, &beta)
 		}
-		b.odds[i] = nil
 	}
+	b.Reset()
+}
+
+// Reset forgets what was added and not built.
+func (b *OddBuilder) Reset() {
+	clear(b.odds)
 	b.odds, b.points = b.odds[:0], b.points[:0]
 }
 
