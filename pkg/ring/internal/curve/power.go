@@ -51,21 +51,3 @@ func (z *Element) Sqrt(x *Element) bool {
 	*z = root
 	return true
 }
-
-// invertByPower sets z to the inverse of x, and to zero for zero: x to the
-// power prime - 2, in binary 223 ones, 0, 22 ones, 0000101101.
-func (z *Element) invertByPower(x *Element) {
-	o := newOnes(x)
-	base := *x
-	z.squarings(&o.n223, 23)
-	z.Mul(z, &o.n22)
-	z.squarings(z, 5)
-	z.Mul(z, &base)
-	z.squarings(z, 3)
-	z.Mul(z, &o.two)
-	z.squarings(z, 2)
-	z.Mul(z, &base)
-}
-
-// Invert sets z to the inverse of x, and to zero for zero.
-func (z *Element) Invert(x *Element) { z.invertByPower(x) }
