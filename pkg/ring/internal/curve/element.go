@@ -121,7 +121,7 @@ func (z *Element) Mul(x, y *Element) {
 	t1, c := bits.Add64(h0, l1, 0)
 	t2, c := bits.Add64(h1, l2, c)
 	t3, c := bits.Add64(h2, l3, c)
-	t4 += c
+	t4, _ = bits.Add64(t4, 0, c)
 
 	y1 := y[1]
 	h0, l0 := bits.Mul64(x0, y1)
@@ -132,11 +132,11 @@ func (z *Element) Mul(x, y *Element) {
 	t2, c = bits.Add64(t2, l1, c)
 	t3, c = bits.Add64(t3, l2, c)
 	t4, c = bits.Add64(t4, l3, c)
-	t5 += c
+	t5, _ = bits.Add64(t5, 0, c)
 	t2, c = bits.Add64(t2, h0, 0)
 	t3, c = bits.Add64(t3, h1, c)
 	t4, c = bits.Add64(t4, h2, c)
-	t5 += c
+	t5, _ = bits.Add64(t5, 0, c)
 
 	y2 := y[2]
 	h0, l0 = bits.Mul64(x0, y2)
@@ -147,11 +147,11 @@ func (z *Element) Mul(x, y *Element) {
 	t3, c = bits.Add64(t3, l1, c)
 	t4, c = bits.Add64(t4, l2, c)
 	t5, c = bits.Add64(t5, l3, c)
-	t6 += c
+	t6, _ = bits.Add64(t6, 0, c)
 	t3, c = bits.Add64(t3, h0, 0)
 	t4, c = bits.Add64(t4, h1, c)
 	t5, c = bits.Add64(t5, h2, c)
-	t6 += c
+	t6, _ = bits.Add64(t6, 0, c)
 
 	y3 := y[3]
 	h0, l0 = bits.Mul64(x0, y3)
@@ -162,11 +162,11 @@ func (z *Element) Mul(x, y *Element) {
 	t4, c = bits.Add64(t4, l1, c)
 	t5, c = bits.Add64(t5, l2, c)
 	t6, c = bits.Add64(t6, l3, c)
-	t7 += c
+	t7, _ = bits.Add64(t7, 0, c)
 	t4, c = bits.Add64(t4, h0, 0)
 	t5, c = bits.Add64(t5, h1, c)
 	t6, c = bits.Add64(t6, h2, c)
-	t7 += c
+	t7, _ = bits.Add64(t7, 0, c)
 
 	z.reduce(t0, t1, t2, t3, t4, t5, t6, t7)
 }
@@ -181,7 +181,7 @@ func (z *Element) Square(x *Element) {
 	t2, c := bits.Add64(t2, l, 0)
 	t4, t3 := bits.Mul64(x0, x3)
 	t3, c = bits.Add64(t3, h, c)
-	t4 += c
+	t4, _ = bits.Add64(t4, 0, c)
 	h, l = bits.Mul64(x1, x2)
 	t3, c = bits.Add64(t3, l, 0)
 	t4, c = bits.Add64(t4, h, c)
@@ -190,9 +190,9 @@ func (z *Element) Square(x *Element) {
 	t4, c = bits.Add64(t4, l, 0)
 	t5, c = bits.Add64(t5, h, c)
 	t6, l := bits.Mul64(x2, x3)
-	t6 += c
+	t6, _ = bits.Add64(t6, 0, c)
 	t5, c = bits.Add64(t5, l, 0)
-	t6 += c
+	t6, _ = bits.Add64(t6, 0, c)
 
 	t7 := t6 >> 63
 	t6 = t6<<1 | t5>>63
@@ -212,7 +212,7 @@ func (z *Element) Square(x *Element) {
 	t5, c = bits.Add64(t5, h, c)
 	h, l = bits.Mul64(x3, x3)
 	t6, c = bits.Add64(t6, l, c)
-	t7 += h + c
+	t7, _ = bits.Add64(t7, h, c)
 
 	z.reduce(t0, t1, t2, t3, t4, t5, t6, t7)
 }
@@ -228,11 +228,11 @@ func (z *Element) reduce(t0, t1, t2, t3, t4, t5, t6, t7 uint64) {
 	t1, c = bits.Add64(t1, l1, c)
 	t2, c = bits.Add64(t2, l2, c)
 	t3, c = bits.Add64(t3, l3, c)
-	h3 += c
+	h3, _ = bits.Add64(h3, 0, c)
 	t1, c = bits.Add64(t1, h0, 0)
 	t2, c = bits.Add64(t2, h1, c)
 	t3, c = bits.Add64(t3, h2, c)
-	h3 += c
+	h3, _ = bits.Add64(h3, 0, c)
 
 	h0, l0 = bits.Mul64(h3, fold)
 	t0, c = bits.Add64(t0, l0, 0)
@@ -241,5 +241,6 @@ func (z *Element) reduce(t0, t1, t2, t3, t4, t5, t6, t7 uint64) {
 	t3, c = bits.Add64(t3, 0, c)
 	// A further overflow leaves a number below 2⁶⁷, its lowest limb below 2⁶⁴ - fold or not.
 	t0, c = bits.Add64(t0, -c&fold, 0)
-	z[0], z[1], z[2], z[3] = t0, t1+c, t2, t3
+	t1, _ = bits.Add64(t1, 0, c)
+	z[0], z[1], z[2], z[3] = t0, t1, t2, t3
 }

@@ -1,101 +1,112 @@
 package curve_test
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
+	"math/big"
 	"testing"
-
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"github.com/seed52205347/relayminer/pkg/ring/internal/curve"
 )
 
-func scalar(i uint64) *secp256k1.ModNScalar {
-	var s secp256k1.ModNScalar
-	h := sha256.Sum256(binary.BigEndian.AppendUint64(nil, i))
-	s.SetBytes(&h)
-	return &s
-}
-
-func point(t testing.TB, s *secp256k1.ModNScalar) curve.Affine {
-	var j secp256k1.JacobianPoint
-	secp256k1.ScalarBaseMultNonConst(s, &j)
-	j.ToAffine()
-	var p curve.Affine
-	if !p.Decode(secp256k1.NewPublicKey(&j.X, &j.Y).SerializeCompressed()) {
-		t.Fatal("decode")
+// combWidths are the widths of combs that are tried; 0 stands for none.
+func combWidths() []int {
+	widths := []int{0}
+	for w := curve.MinCombWidth; w <= curve.MaxCombWidth; w++ {
+		widths = append(widths, w)
 	}
-	return p
+	return widths
 }
 
-func base(p *curve.Affine, w int) curve.Base {
-	if w == 0 {
-		var b curve.OddBuilder
-		var o curve.Odd
-		b.Add(&o, p)
-		b.Build()
-		return curve.Base{Odd: &o}
+// baseOf returns p with a comb of the given width, or with odd multiples alone.
+func baseOf(p curve.Affine, width int) curve.Base {
+	base := curve.Base{Odd: &odds(p)[0]}
+	if width > 0 {
+		base.Comb = curve.NewComb(&p, width)
 	}
-	return curve.Base{Comb: curve.NewComb(p, w)}
+	return base
 }
 
-func TestSum(t *testing.T) {
-	for _, w := range []int{0, 4, 5, 6, 7, 8, 9, 10} {
-		for _, v := range []int{0, 6} {
-			x, y := scalar(1), scalar(2)
-			px, py := point(t, x), point(t, y)
-			bx, by := base(&px, w), base(&py, v)
-			for i := range uint64(20) {
-				m, n := scalar(3+2*i), scalar(4+2*i)
-				mm, nn := curve.NewMultiplier(m), curve.NewMultiplier(n)
-				var sum curve.Point
-				curve.Sum(&sum, &mm, bx, &nn, by)
-				var out [1]curve.Affine
-				curve.Normalize(out[:], []curve.Point{sum})
-				var s, u secp256k1.ModNScalar
-				s.Mul2(x, m)
-				u.Mul2(y, n)
-				s.Add(&u)
-				want := point(t, &s)
-				if !out[0].X.Equal(&want.X) || !out[0].Y.Equal(&want.Y) {
-					t.Fatal(w, v, i)
+// checkSum checks m·x·G + n·y·G, where p and q are x·G and y·G.
+func checkSum(t *testing.T, m, x *big.Int, p curve.Base, n, y *big.Int, q curve.Base) {
+	t.Helper()
+	var sum curve.Point
+	multiplierM, multiplierN := curve.NewMultiplier(scalarOf(m)), curve.NewMultiplier(scalarOf(n))
+	curve.Sum(&sum, &multiplierM, p, &multiplierN, q)
+	want := new(big.Int).Mul(m, x)
+	want.Add(want, new(big.Int).Mul(n, y))
+	samePoint(t, fmt.Sprintf("%v·%v·G + %v·%v·G", m, x, n, y), sum, want)
+}
+
+func TestSum_AgreesWithDecredWhateverIsPrecomputed(t *testing.T) {
+	x, y := big.NewInt(1_000_003), new(big.Int).Rsh(order(), 1)
+	p, q := affine(t, x), affine(t, y)
+	numbers := scalars(300)
+	for _, wide := range combWidths() {
+		for _, narrow := range []int{0, 5, 8} {
+			a, b := baseOf(p, wide), baseOf(q, narrow)
+			for i, m := range numbers {
+				n := numbers[(7*i+wide)%len(numbers)]
+				checkSum(t, m, x, a, n, y, b)
+			}
+		}
+	}
+}
+
+// Products of the same point, of opposite points, and that cancel each other.
+func TestSum_AgreesWithDecredOnRelatedPoints(t *testing.T) {
+	one, minusOne := big.NewInt(1), new(big.Int).Sub(order(), big.NewInt(1))
+	numbers := scalars(60)
+	for _, width := range []int{0, 4, 6, 8} {
+		for _, x := range []*big.Int{one, minusOne, lambda(), big.NewInt(2)} {
+			for _, y := range []*big.Int{one, minusOne} {
+				a, b := baseOf(affine(t, x), width), baseOf(affine(t, y), 6)
+				for _, m := range numbers {
+					checkSum(t, m, x, a, m, y, b)
+					checkSum(t, m, x, a, new(big.Int).Sub(order(), m), y, b)
 				}
 			}
 		}
 	}
 }
 
+func TestOddBuilder_ForgetsWhatWasNotBuilt(t *testing.T) {
+	var builder curve.OddBuilder
+	first, second := affine(t, big.NewInt(3)), affine(t, big.NewInt(5))
+	var dropped, kept curve.Odd
+	builder.Add(&dropped, &first)
+	builder.Reset()
+	builder.Add(&kept, &second)
+	builder.Build()
+	builder.Build() // nothing
+	checkSum(t, big.NewInt(1234), big.NewInt(5), curve.Base{Odd: &kept}, big.NewInt(99), big.NewInt(5), curve.Base{Odd: &kept})
+	if got := *kept.Point(); got != second {
+		t.Errorf("the multiples are of %x, want of %x", got, second)
+	}
+}
+
 func BenchmarkSum(b *testing.B) {
-	px, py := point(b, scalar(1)), point(b, scalar(2))
-	m, n := curve.NewMultiplier(scalar(3)), curve.NewMultiplier(scalar(4))
-	for _, w := range []int{0, 4, 5, 6, 7, 8, 9, 10} {
-		bx, by := base(&px, w), base(&py, w)
-		b.Run(fmt.Sprint(w), func(b *testing.B) {
+	p, q := affine(b, big.NewInt(1_000_003)), affine(b, big.NewInt(2_000_003))
+	numbers := scalars(200)
+	m, n := curve.NewMultiplier(scalarOf(numbers[198])), curve.NewMultiplier(scalarOf(numbers[199]))
+	for _, width := range combWidths() {
+		first, second := baseOf(p, width), baseOf(q, width)
+		b.Run(fmt.Sprintf("width=%d", width), func(b *testing.B) {
+			var sum curve.Point
 			for b.Loop() {
-				var sum curve.Point
-				curve.Sum(&sum, &m, bx, &n, by)
-			}
-		})
-		if w == 0 {
-			continue
-		}
-		b.Run(fmt.Sprint("build", w), func(b *testing.B) {
-			for b.Loop() {
-				curve.NewComb(&px, w)
+				curve.Sum(&sum, &m, first, &n, second)
 			}
 		})
 	}
-	b.Run("invert", func(b *testing.B) {
-		z := px.X
-		for b.Loop() {
-			z.Invert(&z)
-		}
-	})
-	b.Run("split", func(b *testing.B) {
-		s := scalar(4)
-		for b.Loop() {
-			curve.NewMultiplier(s)
-		}
-	})
+}
+
+func BenchmarkNewComb(b *testing.B) {
+	p := affine(b, big.NewInt(1_000_003))
+	for _, width := range combWidths()[1:] {
+		b.Run(fmt.Sprintf("width=%d", width), func(b *testing.B) {
+			b.ReportMetric(float64(curve.CombSize(width)), "table-bytes")
+			for b.Loop() {
+				curve.NewComb(&p, width)
+			}
+		})
+	}
 }
