@@ -120,7 +120,7 @@ func (c *cache) grow(e *entry, bytes int, evict bool) bool {
 // makeRoom evicts until there is room for bytes, but never keep. It passes each entry
 // at most twice.
 func (c *cache) makeRoom(bytes int, keep *entry) bool {
-	if bytes > c.limit {
+	if keep != nil && keep.bytes+bytes > c.limit || bytes > c.limit {
 		return false
 	}
 	for passes := 2 * len(c.clock); c.bytes+bytes > c.limit && passes > 0 && len(c.clock) > 0; passes-- {

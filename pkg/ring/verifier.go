@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,7 @@ type Verifier struct {
 	cached    *cache
 	builder   *builder
 	group     *async.Group
-	checks    sync.Pool // of *check
+	checks    chan *check // that are not in use; never closed
 
 	auditor auditor
 	valid   atomic.Uint64
@@ -44,6 +43,10 @@ type Stats struct {
 // generatorWidth is the width of the generator's comb, which every signature uses.
 const generatorWidth = 8
 
+// idleChecks bounds how many checks are kept while they are not in use. One takes a
+// kilobyte, and some twenty more after a ring of unknown keys.
+const idleChecks = 64
+
 // NewVerifier returns a verifier. The caller must close it. The error is about an option.
 func NewVerifier(opts ...Option) (*Verifier, error) {
 	o, err := newOptions(opts)
@@ -58,7 +61,7 @@ func NewVerifier(opts ...Option) (*Verifier, error) {
 		cached:    cached,
 		builder:   newBuilder(cached),
 		group:     async.NewGroup(context.Background()),
-		checks:    sync.Pool{New: func() any { return &check{} }},
+		checks:    make(chan *check, idleChecks),
 	}
 	v.auditor.init(&v.options, time.Now)
 	if err := v.group.Go("ring tables", v.builder.run); err != nil {
@@ -99,14 +102,14 @@ var errFault = errors.New("ring verifier failed")
 
 // verify verifies without Reference.
 func (v *Verifier) verify(message *[32]byte, s Signature) (err error) {
-	k := v.checks.Get().(*check)
+	k := v.take()
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", errFault, r) // and k is not used again
 			return
 		}
 		k.reset(s)
-		v.checks.Put(k)
+		v.giveBack(k)
 	}()
 	if err := k.load(v.cached, s); err != nil {
 		return err
@@ -114,6 +117,24 @@ func (v *Verifier) verify(message *[32]byte, s Signature) (err error) {
 	err = k.run(v.generator, message, s)
 	v.remember(k, s, err == nil)
 	return err
+}
+
+// take returns a check that is not in use.
+func (v *Verifier) take() *check {
+	select {
+	case k := <-v.checks:
+		return k
+	default:
+		return &check{}
+	}
+}
+
+// giveBack keeps a check for the next signature, or drops it if enough are kept.
+func (v *Verifier) giveBack(k *check) {
+	select {
+	case v.checks <- k:
+	default:
+	}
 }
 
 // remember caches what may be: members that the caller vouches for, and the key image of a

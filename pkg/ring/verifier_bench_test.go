@@ -2,6 +2,7 @@ package ring_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -88,6 +89,28 @@ func BenchmarkVerifyRatio(b *testing.B) {
 			b.ReportMetric(median(theirs)/median(hots), "ring-go/hot")
 		})
 	}
+}
+
+// BenchmarkVerifyMixed measures the requests of one gateway for many applications, in
+// random order, so that tables are not in the processor's caches.
+func BenchmarkVerifyMixed(b *testing.B) {
+	const applications = 1000
+	const gateway = applications + 1
+	signatures := make([][]byte, applications)
+	for i := range signatures {
+		var err error
+		members := [][]byte{publicKey(uint64(i + 1)), publicKey(gateway)}
+		if signatures[i], err = newSigner(b, privateKey(gateway), members).Sign(hello); err != nil {
+			b.Fatal(err)
+		}
+	}
+	shuffle := rand.New(rand.NewPCG(1, 2))
+	shuffle.Shuffle(applications, func(i, j int) { signatures[i], signatures[j] = signatures[j], signatures[i] })
+	verifier := newVerifier(b, withoutAudit(), ring.WithListedMembers())
+	warm(b, verifier, applications+4, signatures...) // two of the gateway's key, two of its image
+	b.Run("ring-go", func(b *testing.B) { verifying(b, ring.Reference{}.Verify, signatures...) })
+	b.Run("ours", func(b *testing.B) { verifying(b, verifier.Verify, signatures...) })
+	b.ReportMetric(float64(verifier.Stats().CachedBytes), "cached-bytes")
 }
 
 func median(times []float64) float64 {

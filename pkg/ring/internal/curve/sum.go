@@ -17,8 +17,7 @@ type Base struct {
 	Odd  *Odd
 }
 
-// Sum sets sum to m·p + n·q. What it reads from the tables beforehand is given to
-// seen, so that the reading is not for nothing.
+// Sum sets sum to m·p + n·q.
 func Sum(sum *Point, m *Multiplier, p Base, n *Multiplier, q Base) {
 	*sum = Point{}
 	sumOdd(sum, m, p, n, q)
@@ -35,17 +34,31 @@ func Sum(sum *Point, m *Multiplier, p Base, n *Multiplier, q Base) {
 // addCombs adds the products with bases that have a comb: those with
 // a to sum, those with b, but without λ, to lambda.
 func addCombs(sum, lambda *Point, m *Multiplier, p *Comb, n *Multiplier, q *Comb) {
+	var ma, mb, na, nb digits
+	var seen uint64
 	if p != nil {
-		a, b := p.recode(&m.a), p.recode(&m.b)
-		p.add(sum, &a)
-		p.add(lambda, &b)
+		ma, mb = p.recode(&m.a), p.recode(&m.b)
+		seen = p.touch(&ma) ^ p.touch(&mb)
 	}
 	if q != nil {
-		a, b := q.recode(&n.a), q.recode(&n.b)
-		q.add(sum, &a)
-		q.add(lambda, &b)
+		na, nb = q.recode(&n.a), q.recode(&n.b)
+		seen ^= q.touch(&na) ^ q.touch(&nb)
+	}
+	keep(seen)
+	if p != nil {
+		p.add(sum, &ma)
+		p.add(lambda, &mb)
+	}
+	if q != nil {
+		q.add(sum, &na)
+		q.add(lambda, &nb)
 	}
 }
+
+// keep keeps the compiler from leaving out what x is computed from.
+//
+//go:noinline
+func keep(uint64) {}
 
 // sumOdd sets sum to the products with bases that have no comb.
 func sumOdd(sum *Point, m *Multiplier, p Base, n *Multiplier, q Base) {
