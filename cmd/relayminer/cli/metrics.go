@@ -19,6 +19,7 @@ func (i *Instance) metrics() *prometheus.Registry {
 	)
 	i.registerChain(registry)
 	i.registerStore(registry)
+	i.registerRings(registry)
 	registry.MustRegister(&sessionsCollector{records: i.Sessions})
 	return registry
 }
@@ -84,6 +85,22 @@ func (i *Instance) registerStore(registry *prometheus.Registry) {
 	counter(registry, "store_relays_total", "Relays made durable.", func() uint64 { return metrics().Leaves })
 	counter(registry, "store_commits_total", "Writes that made relays durable.", func() uint64 { return metrics().Commits })
 	counter(registry, "store_recoveries_total", "Times that the store recovered from a failure of the disk.", func() uint64 { return metrics().Recoveries })
+}
+
+func (i *Instance) registerRings(registry *prometheus.Registry) {
+	stats := i.rings.Stats
+	counter(registry, "rings_valid_total", "Ring signatures that were valid.", func() uint64 { return stats().Valid })
+	counter(registry, "rings_refused_total", "Ring signatures that were not valid.", func() uint64 { return stats().Refused })
+	counter(registry, "rings_audited_total", "Ring signatures that ring-go verified too.", func() uint64 { return stats().Audited })
+	counter(registry, "rings_disagreements_total", "Ring signatures on which ring-go did not agree.", func() uint64 { return stats().Disagreements })
+	counter(registry, "rings_evicted_total", "Keys that made room for others.", func() uint64 { return stats().Evicted })
+	gauge(registry, "rings_cached_bytes", "Memory for what depends on keys alone.", func() float64 { return float64(stats().CachedBytes) })
+	gauge(registry, "rings_ring_go_only", "1 after a disagreement: ring-go verifies everything.", func() float64 {
+		if stats().ReferenceOnly {
+			return 1
+		}
+		return 0
+	})
 }
 
 const metricsPrefix = "relayminer_"
