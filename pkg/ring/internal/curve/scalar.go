@@ -26,7 +26,7 @@ const maxHalf = 0xa2
 // differences fit in 192 bits with their sign, so only that many are computed.
 func Split(s *secp256k1.ModNScalar) (a, b Half) {
 	bz := s.Bytes()
-	var k Element // as four limbs only
+	var k Element // for its limbs alone
 	k.setLimbs(&bz)
 	c1 := mulShift384(&k, &[4]uint64{0xe893209a45dbb031, 0x3daa8a1471e8ca7f, 0xe86c90e49284eb15, 0x3086d221a7d46bcd})
 	c2 := mulShift384(&k, &[4]uint64{0x1571b4ae8ac47f71, 0x221208ac9df506c6, 0x6f547fa90abfe4c4, 0xe4437ed6010e8828})
@@ -43,7 +43,8 @@ func Split(s *secp256k1.ModNScalar) (a, b Half) {
 	return a, b
 }
 
-// mulShift384 returns x·y divided by 2³⁸⁴, rounded to the nearest.
+// mulShift384 returns x·y divided by 2³⁸⁴, rounded to the nearest, where x·y is below
+// 2⁵¹² - 2³⁸⁴.
 func mulShift384(x *Element, y *[4]uint64) [3]uint64 {
 	var t [8]uint64
 	for i := range x {
@@ -58,8 +59,7 @@ func mulShift384(x *Element, y *[4]uint64) [3]uint64 {
 		t[i+4] = carry
 	}
 	l, c := bits.Add64(t[6], t[5]>>63, 0)
-	h, c := bits.Add64(t[7], 0, c)
-	return [3]uint64{l, h, c}
+	return [3]uint64{l, t[7] + c}
 }
 
 // mul192 returns x·y modulo 2¹⁹².
