@@ -3,8 +3,6 @@ package ring
 import (
 	"context"
 	"sync/atomic"
-
-	"github.com/seed52205347/relayminer/pkg/ring/internal/curve"
 )
 
 // level is a step in how much is precomputed for a point.
@@ -85,10 +83,7 @@ func (b *builder) lift(next build) {
 	if !b.cached.grow(e, size, step.evict) {
 		return
 	}
-	e.point.comb.Store(curve.NewComb(e.point.odd.Point(), step.width))
-	if e.hash != nil {
-		e.hash.comb.Store(curve.NewComb(e.hash.odd.Point(), step.width))
-	}
+	e.buildCombs(step.width)
 	e.level.Store(next.from + 1)
 	b.built.Add(1)
 }

@@ -58,6 +58,14 @@ func (e *entry) combSize(width int) int {
 	return 2 * curve.CombSize(width)
 }
 
+// buildCombs gives the entry combs of the given width.
+func (e *entry) buildCombs(width int) {
+	e.point.comb.Store(curve.NewComb(e.point.odd.Point(), width))
+	if e.hash != nil {
+		e.hash.comb.Store(curve.NewComb(e.hash.odd.Point(), width))
+	}
+}
+
 // cache holds entries up to a number of bytes. Beyond it, a new entry takes the
 // place of some that were not used since the hand last passed them (the CLOCK
 // algorithm).

@@ -100,17 +100,9 @@ func (k *check) run(generator *curve.Comb, message *[32]byte, s Signature) error
 	first.SetByteSlice(s.challenge())
 	c = first
 	copy(k.preimage[:], message[:])
-	g := curve.Base{Comb: generator}
 	for i := range s.size {
 		response.SetByteSlice(s.scalar(i))
-		member := k.members[i]
-		r, n := curve.NewMultiplier(&response), curve.NewMultiplier(&c)
-		curve.Sum(&k.sums[0], &r, g, &n, member.point.base())
-		curve.Sum(&k.sums[1], &r, member.hash.base(), &n, k.image.point.base())
-		curve.Normalize(k.affine[:], k.sums[:])
-		k.affine[0].Encode((*[KeySize]byte)(k.preimage[32:]))
-		k.affine[1].Encode((*[KeySize]byte)(k.preimage[32+KeySize:]))
-		if !challengeOf(k.preimage[:], &c) {
+		if !k.step(generator, k.members[i], &response, &c) {
 			return fmt.Errorf("%w: challenge is no scalar", ErrMalformed)
 		}
 	}
@@ -118,4 +110,16 @@ func (k *check) run(generator *curve.Comb, message *[32]byte, s Signature) error
 		return ErrInvalid
 	}
 	return nil
+}
+
+// step sets c, the challenge of a member, to that of the next. The preimage begins with the
+// message. It returns false where challengeOf does.
+func (k *check) step(generator *curve.Comb, member *entry, response, c *secp256k1.ModNScalar) bool {
+	r, n := curve.NewMultiplier(response), curve.NewMultiplier(c)
+	curve.Sum(&k.sums[0], &r, curve.Base{Comb: generator}, &n, member.point.base())
+	curve.Sum(&k.sums[1], &r, member.hash.base(), &n, k.image.point.base())
+	curve.Normalize(k.affine[:], k.sums[:])
+	k.affine[0].Encode((*[KeySize]byte)(k.preimage[32:]))
+	k.affine[1].Encode((*[KeySize]byte)(k.preimage[32+KeySize:]))
+	return challengeOf(k.preimage[:], c)
 }

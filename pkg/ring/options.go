@@ -7,7 +7,7 @@ import (
 
 // The defaults of a Verifier's options.
 const (
-	DefaultCacheBytes    = 256 << 20
+	DefaultCacheBytes    = 128 << 20
 	DefaultAuditEvery    = 1000
 	DefaultAuditShare    = 0.02
 	DefaultFallbackAfter = 1
