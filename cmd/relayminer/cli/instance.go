@@ -58,6 +58,8 @@ type Instance struct {
 	miner  relayMiner
 	admin  *admin.Server // nil if there is no socket
 
+	prefetcher *chain.Prefetcher
+
 	endpoints []*endpoint // metrics, profiles, pings
 }
 
@@ -153,9 +155,10 @@ func durability(d config.Durability) store.Durability {
 
 // join joins the parts into a relay miner.
 func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
+	queries := chain.NewQueries(i.node)
 	base := depinject.Supply(
 		cfg, opts.Log, keys, i.node, i.blocks, i.store,
-		chain.NewQueries(i.node), &relayer.Receipts{},
+		queries, &relayer.Receipts{},
 	)
 	txs, err := opts.Decorate.TxSubmitter.around(base, i.txs)
 	if err != nil {
@@ -163,6 +166,12 @@ func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, k
 	}
 	base = depinject.Configs(base, depinject.Supply(txs))
 	if i.parts, err = wire(base, cfg, keys, opts.Decorate); err != nil {
+		return err
+	}
+	i.prefetcher, err = chain.NewPrefetcher(queries, i.blocks, chain.PrefetchOptions{
+		Suppliers: keys.Addresses(), Services: serviceIDs(cfg), Logger: opts.Log,
+	})
+	if err != nil {
 		return err
 	}
 	// Lookups made for relays outlive the signal to stop: relays in flight are finished.
@@ -225,6 +234,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.store != nil {
 		errs = append(errs, i.store.Close(ctx))
+	}
+	if i.prefetcher != nil {
+		errs = append(errs, i.prefetcher.Stop(ctx))
 	}
 	if i.blocks != nil {
 		errs = append(errs, i.blocks.Stop(ctx))
