@@ -6,7 +6,7 @@
 // gRPC for questions, RPC for blocks, RPC for transactions. Of each kind one is in
 // use. It is kept until it gives no answer or falls more than two blocks behind
 // another; then the next one that is well takes its place, and the call that found
-// out is made there. The others are looked at in the background. Three things
+// out is made there. The others are looked at in the background. Four things
 // stand on a Node:
 //
 //   - BlockDriver emits every committed block once, in order and without gaps,
@@ -15,6 +15,8 @@
 //   - Queries answers the relayer's questions. What is pinned to a height is the
 //     same for ever and is remembered in bounded caches; what is true only now
 //     is remembered until the next block at most.
+//   - Prefetcher asks, when a session begins, what its first relays would have to
+//     wait for.
 //   - package tx, below, brings messages on chain through Node's Simulate,
 //     Broadcast and FindTx.
 //

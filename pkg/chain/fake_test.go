@@ -46,7 +46,9 @@ type fakeNode struct {
 	height  int64 // of the state that answers
 	calls   map[string]int
 	answers map[string]func() (any, error) // by gRPC method
-	results map[string]any                 // by RPC method; an error is the RPC error
+	// requests answers what answers has nothing for; nil has no answers either.
+	requests func(request any) (any, error)
+	results  map[string]any // by RPC method; an error is the RPC error
 }
 
 // newFakeNode returns a node and a connection to it.
@@ -149,21 +151,24 @@ func (f *fakeNode) serveGRPC(t testing.TB) string {
 }
 
 // intercept answers in place of the services.
-func (f *fakeNode) intercept(ctx context.Context, _ any, info *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
+func (f *fakeNode) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
 	f.mu.Lock()
 	f.calls[info.FullMethod]++
 	reply, ok := f.answers[info.FullMethod]
-	height := f.height
+	requests, height := f.requests, f.height
 	f.mu.Unlock()
 	if height > 0 {
 		if err := grpc.SetHeader(ctx, metadata.Pairs(grpctypes.GRPCBlockHeightHeader, strconv.FormatInt(height, 10))); err != nil {
 			return nil, err
 		}
 	}
-	if !ok {
-		return nil, status.Error(codes.Unimplemented, "unknown method")
+	switch {
+	case ok:
+		return reply()
+	case requests != nil:
+		return requests(request)
 	}
-	return reply()
+	return nil, status.Error(codes.Unimplemented, "unknown method")
 }
 
 // serveRPC answers JSON-RPC.

@@ -52,6 +52,8 @@ type Queries struct {
 	targetAt     *memo[serviceKey, []byte]
 	blocks       *memo[int64, *relayer.Block]
 	events       *memo[int64, *relayer.BlockEvents]
+
+	seen *seenSessions // asked for since the last session was prepared
 }
 
 // nothing is the key of a question without parameters.
@@ -79,7 +81,7 @@ var (
 // NewQueries returns queries that are answered by the node. Answers about the
 // present are renewed with each block that the node's BlockDriver sees.
 func NewQueries(node *Node) *Queries {
-	q := &Queries{node: node}
+	q := &Queries{node: node, seen: newSeenSessions()}
 	q.sessions = newMemo(node, maxSessions, q.askSession)
 	q.sharedNow = newMemo(node, one, q.askSharedParams)
 	q.sharedAt = newMemo(node, maxHeights, q.askSharedParamsAt)

@@ -63,6 +63,8 @@ type Instance struct {
 	admin  *admin.Server // nil if there is no socket
 	keeper *session.Keeper
 
+	prefetcher *chain.Prefetcher
+
 	endpoints []*endpoint // metrics, profiles, pings
 }
 
@@ -174,9 +176,10 @@ func openRings(log *slog.Logger) (*ring.Verifier, error) {
 
 // join joins the parts into a relay miner.
 func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
+	queries := chain.NewQueries(i.node)
 	base := depinject.Supply(
 		cfg, opts.Log, keys, i.node, i.blocks, i.store, i.rings,
-		chain.NewQueries(i.node), &relayer.Receipts{}, storedUsage{i.store},
+		queries, &relayer.Receipts{}, storedUsage{i.store},
 	)
 	txs, err := opts.Decorate.TxSubmitter.around(base, i.txs)
 	if err != nil {
@@ -184,6 +187,12 @@ func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, k
 	}
 	base = depinject.Configs(base, depinject.Supply(txs))
 	if i.parts, err = wire(base, cfg, keys, opts.Decorate, i.fatal.Fail); err != nil {
+		return err
+	}
+	i.prefetcher, err = chain.NewPrefetcher(queries, i.blocks, chain.PrefetchOptions{
+		Suppliers: keys.Addresses(), Services: serviceIDs(cfg), Logger: opts.Log,
+	})
+	if err != nil {
 		return err
 	}
 	// Lookups made for relays outlive the signal to stop: relays in flight are finished.
@@ -273,6 +282,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.store != nil {
 		errs = append(errs, i.store.Close(ctx))
+	}
+	if i.prefetcher != nil {
+		errs = append(errs, i.prefetcher.Stop(ctx))
 	}
 	if i.blocks != nil {
 		errs = append(errs, i.blocks.Stop(ctx))

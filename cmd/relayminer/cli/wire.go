@@ -87,6 +87,15 @@ func suppliers(cfg *config.Config, keys *chain.Keys) []string {
 	return addresses
 }
 
+// serviceIDs returns the ids of the services that are configured.
+func serviceIDs(cfg *config.Config) []string {
+	ids := make([]string, 0, len(cfg.Services))
+	for _, service := range cfg.Services {
+		ids = append(ids, service.ID)
+	}
+	return ids
+}
+
 // addressesOf returns the operator addresses of the service's keys.
 func addressesOf(service *config.Service, keys *chain.Keys) []string {
 	addresses := make([]string, 0, len(service.SigningKeyNames))
