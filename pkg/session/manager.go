@@ -15,6 +15,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/session/prover"
 	"github.com/seed52205347/relayminer/pkg/session/queue"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
@@ -32,7 +33,9 @@ type sessionsManager struct {
 	deps
 	log         *slog.Logger
 	queue       *queue.Queue[*liveTree]
-	cores       chan struct{} // a place for each walk over a tree that computes at once
+	provers     *prover.Pool
+	ownProvers  bool          // and they are stopped with the manager
+	cores       chan struct{} // a place for each root that is computed at once
 	drainTime   time.Duration
 	transitions *observable.Replay[*Moved]
 	insertStats observable.Stats
@@ -99,6 +102,17 @@ func WithOnFailure(report func(error)) relayer.RelayerSessionsManagerOption {
 	}
 }
 
+// WithProvers has proofs built by the pool, which stays its owner's to stop after
+// the sessions manager. By default they are built on this machine, as many at once
+// as it has cores.
+func WithProvers(pool *prover.Pool) relayer.RelayerSessionsManagerOption {
+	return func(manager relayer.RelayerSessionsManager) {
+		if m, ok := manager.(*sessionsManager); ok {
+			m.provers = pool
+		}
+	}
+}
+
 // NewRelayerSessionsManager returns a sessions manager that goes on with the
 // sessions in the store. It fails if the store cannot be read.
 //
@@ -130,6 +144,9 @@ func NewRelayerSessionsManager(
 	m.log = m.log.With("component", "sessions")
 	for _, opt := range opts {
 		opt(m)
+	}
+	if err := m.ensureProvers(); err != nil {
+		return nil, fmt.Errorf("relayer sessions manager: %w", err)
 	}
 	var err error
 	if m.queue, err = queue.New(queueBound, waitingTrees{m}); err != nil {
@@ -207,6 +224,11 @@ func (m *sessionsManager) Stop() {
 	}
 	if m.driven != nil {
 		<-m.driven
+	}
+	if m.ownProvers {
+		if err := m.provers.Stop(ctx); err != nil {
+			m.log.Error("provers did not stop", "error", err)
+		}
 	}
 	m.transitions.Close()
 }

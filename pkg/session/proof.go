@@ -74,11 +74,7 @@ func (m *sessionsManager) decideRequirement(ctx context.Context, tree *liveTree,
 
 // submitProof builds the proof, checks it as the chain will, and brings it on chain.
 func (m *sessionsManager) submitProof(ctx context.Context, tree *liveTree, path []byte) (waiter, error) {
-	var proof *smt.SparseCompactMerkleClosestProof
-	err := m.compute(ctx, func() (err error) {
-		proof, err = tree.ProveClosest(path)
-		return err
-	})
+	proof, err := m.buildProof(ctx, tree, path)
 	if err != nil {
 		return nil, err
 	}

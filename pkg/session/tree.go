@@ -247,6 +247,15 @@ func (t *sessionTree) StartClaiming() error {
 
 // ProveClosest implements relayer.SessionTree.
 func (t *sessionTree) ProveClosest(path []byte) (*smt.SparseCompactMerkleClosestProof, error) {
+	return t.proveBy(path, t.prove)
+}
+
+// proveBy returns the tree's proof, which it has built if there is none yet. There
+// is one path for a tree, ever.
+func (t *sessionTree) proveBy(
+	path []byte,
+	build func(path []byte) (*smt.SparseCompactMerkleClosestProof, []byte, error),
+) (*smt.SparseCompactMerkleClosestProof, error) {
 	t.proving.Lock()
 	defer t.proving.Unlock()
 	if t.proof != nil && bytes.Equal(t.proof.Path, path) {
@@ -256,7 +265,7 @@ func (t *sessionTree) ProveClosest(path []byte) (*smt.SparseCompactMerkleClosest
 	if t.proof != nil || (written != "" && written != hex.EncodeToString(path)) {
 		return nil, relayer.ErrPathMismatch.Wrapf("session %s", t.key)
 	}
-	proof, bz, err := t.prove(path)
+	proof, bz, err := build(path)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/client"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
+	"github.com/seed52205347/relayminer/pkg/ring"
 	"github.com/seed52205347/relayminer/pkg/session"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 	"github.com/seed52205347/relayminer/testutil/simchain"
@@ -107,8 +108,12 @@ func (c *cycle) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	i := &Instance{log: log, fatal: async.NewFatal(), store: st}
-	base := depinject.Supply(c.cfg, log, c.keys, c.chain, st, &relayer.Receipts{}, storedUsage{st})
+	rings, err := ring.NewVerifier(ring.WithListedMembers())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	i := &Instance{log: log, rings: rings, fatal: async.NewFatal(), store: st}
+	base := depinject.Supply(c.cfg, log, c.keys, c.chain, st, rings, &relayer.Receipts{}, storedUsage{st})
 	if i.parts, err = wire(base, c.cfg, c.keys, Decorators{}, i.fatal.Fail); err != nil {
 		c.t.Fatal(err)
 	}
