@@ -41,6 +41,19 @@ type handlerUnderTest struct {
 	client *http.Client
 }
 
+// startWhenFree starts a small job as soon as the server is through with the one before.
+func (h *handlerUnderTest) startWhenFree(t *testing.T, id string) {
+	t.Helper()
+	job := newJob(t, "next", 1)
+	err := ErrBusy
+	for errors.Is(err, ErrBusy) {
+		err = h.remote.Start(t.Context(), id, job)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestHandler_BuildsProofsOfLeavesThatAreStreamedToIt(t *testing.T) {
 	h := handlerOf(t, HandlerConfig{Token: "secret", Jobs: 3})
 	p := poolOf(t, Config{Verify: Check, Members: []Member{
@@ -92,9 +105,7 @@ func TestHandler_SaysWhyAJobFailed(t *testing.T) {
 		if err := h.remote.Start(t.Context(), "a", c.job); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := h.remote.Start(t.Context(), "next", newJob(t, "next", 1)); err != nil {
-			t.Errorf("after %s: %v", name, err)
-		}
+		h.startWhenFree(t, "next")
 	}
 }
 
@@ -167,16 +178,7 @@ func TestHandler_AJobCanBeCancelledWhileItsLeavesAreOnTheWay(t *testing.T) {
 			go func() { started <- h.remote.Start(ctx, name, stuck) }()
 			<-begun
 			end(cancel)
-			// The place is free again when another job can be started.
-			for {
-				err := h.remote.Start(t.Context(), "next to "+name, newJob(t, "next", 5))
-				if err == nil {
-					break
-				}
-				if !errors.Is(err, ErrBusy) {
-					t.Fatal(err)
-				}
-			}
+			h.startWhenFree(t, "next to "+name)
 			<-begun
 			close(halfway)
 			if err := <-started; err == nil {

@@ -92,7 +92,7 @@ func (r *remote) Start(ctx context.Context, id string, job Job) error {
 		return err
 	}
 	a, err := r.call(ctx, http.MethodPost, proofsPath+url.PathEscape(id), body)
-	body.CloseWithError(io.ErrClosedPipe) // ends the walk over the leaves
+	body.CloseWithError(io.ErrClosedPipe) // ends the walk over the leaves, however the call has ended
 	if err := streaming.Stop(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
