@@ -91,8 +91,8 @@ func (r *remote) Start(ctx context.Context, id string, job Job) error {
 	if err != nil {
 		return err
 	}
-	a, err := r.call(ctx, http.MethodPost, proofsPath+id, body)
-	body.CloseWithError(io.ErrClosedPipe) // ends the walk over the leaves
+	a, err := r.call(ctx, http.MethodPost, proofsPath+url.PathEscape(id), body)
+	body.CloseWithError(io.ErrClosedPipe) // ends the walk over the leaves, however the call has ended
 	if err := streaming.Stop(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (r *remote) Start(ctx context.Context, id string, job Job) error {
 // Result implements Prover.
 func (r *remote) Result(ctx context.Context, id string) ([]byte, error) {
 	for {
-		a, err := r.call(ctx, http.MethodGet, proofsPath+id, nil)
+		a, err := r.call(ctx, http.MethodGet, proofsPath+url.PathEscape(id), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (r *remote) Result(ctx context.Context, id string) ([]byte, error) {
 
 // Cancel implements Prover.
 func (r *remote) Cancel(ctx context.Context, id string) error {
-	a, err := r.call(ctx, http.MethodDelete, proofsPath+id, nil)
+	a, err := r.call(ctx, http.MethodDelete, proofsPath+url.PathEscape(id), nil)
 	if err != nil {
 		return err
 	}
