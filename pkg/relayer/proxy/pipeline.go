@@ -37,6 +37,7 @@ type pipeline struct {
 	intake   relayer.RelayIntake
 	receipts *relayer.Receipts
 	served   *observable.Source[*servicetypes.Relay]
+	refused  func(supplier, serviceID string, reason error) // is told of each relay that is refused
 }
 
 // serve takes one relay through the pipeline and returns the signed response,
