@@ -44,8 +44,10 @@ type Summary struct {
 	// EstimatedUpokt is what the claim is or would be worth; nil if that is not
 	// known.
 	EstimatedUpokt *int64 `json:"estimated_upokt,omitempty"`
-	// SettledUpokt is what the chain paid, with denomination.
+	// SettledUpokt is what the application was charged, and PaidUpokt what the
+	// supplier's owner and shareholders got of it, with denomination.
 	SettledUpokt string `json:"settled_upokt,omitempty"`
+	PaidUpokt    string `json:"paid_upokt,omitempty"`
 	// Problem says what of the session cannot be read.
 	Problem string `json:"problem,omitempty"`
 }
@@ -58,6 +60,10 @@ type Details struct {
 	// EstimatedUpokt is what the claim is or would be worth; nil if that is not
 	// known.
 	EstimatedUpokt *int64 `json:"estimated_upokt,omitempty"`
+	// What follows from the record: see its methods.
+	Verdict Verdict `json:"verdict,omitempty"`
+	Fees    Fees    `json:"fees"`
+	Steps   []Step  `json:"steps"`
 }
 
 // Sums are sums over the leaves of a session.
@@ -114,7 +120,7 @@ func (s *stored) summary() Summary {
 	if r := s.record; r != nil {
 		sum.Application, sum.ServiceID, sum.StartHeight, sum.State = r.Application, r.ServiceID, r.StartHeight, r.State
 		sum.Relays, sum.ComputeUnits, sum.Bytes = r.Relays, r.ComputeUnits, r.Bytes
-		sum.SettledUpokt = r.SettledUpokt
+		sum.SettledUpokt, sum.PaidUpokt = r.SettledUpokt, r.PaidUpokt
 		if r.EstimatedUpokt != 0 {
 			sum.EstimatedUpokt = &r.EstimatedUpokt
 		}
@@ -211,5 +217,8 @@ func (i *Inspector) Show(ctx context.Context, name Name) (*Details, error) {
 		Record:         s.record,
 		Stored:         Sums{Leaves: stats.Leaves, ComputeUnits: stats.Weight, Bytes: stats.Bytes},
 		EstimatedUpokt: i.estimate(ctx, s.record, stats.Leaves, stats.Weight),
+		Verdict:        s.record.Verdict(),
+		Fees:           s.record.Fees(),
+		Steps:          s.record.Steps(),
 	}, nil
 }
