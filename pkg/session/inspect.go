@@ -251,6 +251,21 @@ func (i *Inspector) recorded(ctx context.Context) iter.Seq2[store.SessionKey, er
 	}
 }
 
+// each shows all records to visit, whose stored may be without one that can be
+// read. damage is why there may be more of them, if so.
+func (i *Inspector) each(ctx context.Context, visit func(stored)) (damage, err error) {
+	for record, err := range i.store.Records() {
+		if err = errors.Join(storeError(err), ctx.Err()); errors.Is(err, ErrDamaged) {
+			return err, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		visit(decodeStored(record.Key, record.Value))
+	}
+	return nil, nil
+}
+
 // storeError says of damage that it is damage; other errors it leaves as they are.
 func storeError(err error) error {
 	corrupt := (*store.CorruptionError)(nil)

@@ -3,7 +3,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,21 +78,19 @@ type Sums struct {
 // without an id stands for them.
 func (i *Inspector) List(ctx context.Context, filter Filter) ([]Summary, error) {
 	list := []Summary{}
-	for record, err := range i.store.Records() {
-		if err = errors.Join(storeError(err), ctx.Err()); errors.Is(err, ErrDamaged) {
-			list = append(list, Summary{Problem: err.Error()})
-			break
+	damage, err := i.each(ctx, func(s stored) {
+		if !strings.HasPrefix(s.key.Supplier, filter.Supplier) {
+			return
 		}
-		if err != nil {
-			return nil, fmt.Errorf("list sessions: %w", err)
-		}
-		if !strings.HasPrefix(record.Key.Supplier, filter.Supplier) {
-			continue
-		}
-		s := decodeStored(record.Key, record.Value)
 		if s.record == nil || len(filter.States) == 0 || slices.Contains(filter.States, s.record.State) {
 			list = append(list, s.summary())
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	if damage != nil {
+		list = append(list, Summary{Problem: damage.Error()})
 	}
 	// Only now, since counting takes its time and a walk over records must not.
 	quick, cancel := context.WithTimeout(ctx, estimateTime)

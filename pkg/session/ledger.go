@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,19 +78,9 @@ type Ledger struct {
 func (i *Inspector) Ledger(ctx context.Context, filter Filter) (*Ledger, error) {
 	ledger := &Ledger{Sessions: []LedgerEntry{}}
 	var open []int // entries whose relays are not counted yet
-	for record, err := range i.store.Records() {
-		if err = errors.Join(storeError(err), ctx.Err()); errors.Is(err, ErrDamaged) {
-			ledger.Problems = append(ledger.Problems, err.Error())
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("ledger: %w", err)
-		}
-		if !strings.HasPrefix(record.Key.Supplier, filter.Supplier) {
-			continue
-		}
-		s := decodeStored(record.Key, record.Value)
+	damage, err := i.each(ctx, func(s stored) {
 		switch {
+		case !strings.HasPrefix(s.key.Supplier, filter.Supplier):
 		case s.record == nil:
 			ledger.Problems = append(ledger.Problems, s.fault.Error())
 		case len(filter.States) == 0 || slices.Contains(filter.States, s.record.State):
@@ -100,6 +89,12 @@ func (i *Inspector) Ledger(ctx context.Context, filter Filter) (*Ledger, error) 
 			}
 			ledger.Sessions = append(ledger.Sessions, s.record.ledgerEntry())
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	if damage != nil {
+		ledger.Problems = append(ledger.Problems, damage.Error())
 	}
 	for _, n := range open { // only now: a walk over records must not take long
 		i.countOpen(ledger, n)

@@ -53,24 +53,23 @@ func windowAt(height, first, last int64) *Window {
 func (i *Inspector) Overview(ctx context.Context) (*Overview, error) {
 	o := &Overview{States: make(map[State]int), Unfinished: []Ending{}}
 	ends := make(map[int64]map[State]int)
-	for record, err := range i.store.Records() {
-		if err = errors.Join(storeError(err), ctx.Err()); err != nil {
-			return nil, fmt.Errorf("count sessions: %w", err)
-		}
-		s := decodeStored(record.Key, record.Value)
+	damage, err := i.each(ctx, func(s stored) {
 		if s.record == nil {
 			o.Unreadable++
-			continue
+			return
 		}
 		o.States[s.record.State]++
 		if s.record.State.Final() {
-			continue
+			return
 		}
-		end := record.Key.SessionEnd
+		end := s.key.SessionEnd
 		if ends[end] == nil {
 			ends[end] = make(map[State]int)
 		}
 		ends[end][s.record.State]++
+	})
+	if err = errors.Join(err, damage); err != nil {
+		return nil, fmt.Errorf("count sessions: %w", err)
 	}
 	for end, states := range ends {
 		o.Unfinished = append(o.Unfinished, Ending{EndHeight: end, States: states})

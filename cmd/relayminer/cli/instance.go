@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
+	"time"
 
 	"cosmossdk.io/depinject"
 
@@ -57,6 +59,10 @@ type Instance struct {
 	miner  relayMiner
 	admin  *admin.Server // nil if there is no socket
 	keeper *session.Keeper
+	funds  *session.FundsMonitor
+
+	began   time.Time
+	started atomic.Bool // set when all parts work
 
 	endpoints []*endpoint // metrics, profiles, pings
 }
@@ -82,7 +88,7 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{log: opts.Log}
+	i := &Instance{log: opts.Log, began: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, i.close(context.WithoutCancel(ctx)))
@@ -98,6 +104,9 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 		return nil, err
 	}
 	if err := i.openKeeper(opts, cfg); err != nil {
+		return nil, err
+	}
+	if err := i.openFunds(opts, keys); err != nil {
 		return nil, err
 	}
 	if err := i.openAdmin(opts, cfg); err != nil {
@@ -176,11 +185,11 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 	if opts.Home == "" {
 		return nil
 	}
-	inspector, err := session.NewLiveInspector(i.store, i.parts.keeper)
+	inspector, err := session.NewLiveInspector(i.store, i.parts.keeper, session.WithRefusals(i.parts.refusals))
 	if err != nil {
 		return err
 	}
-	i.admin, err = admin.Start(opts.Home, storeDir(cfg, opts.Home), inspector, opts.Log)
+	i.admin, err = admin.Start(opts.Home, storeDir(cfg, opts.Home), inspector, opts.Log, i.adminOptions(inspector)...)
 	switch {
 	case errors.Is(err, admin.ErrInUse):
 		opts.Log.Warn("another relay miner has the admin socket of --home: sessions commands reach this one only if it has a --home of its own",
@@ -199,7 +208,12 @@ func (i *Instance) Start(ctx context.Context) error {
 	if err := i.keeper.Start(ctx); err != nil {
 		return err
 	}
-	return i.miner.Start(ctx)
+	i.funds.Start()
+	if err := i.miner.Start(ctx); err != nil {
+		return err
+	}
+	i.started.Store(true)
+	return nil
 }
 
 // Sessions returns the records of all sessions in the store.
@@ -223,6 +237,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.admin != nil {
 		errs = append(errs, i.admin.Stop(ctx))
+	}
+	if i.funds != nil {
+		i.funds.Stop()
 	}
 	if i.keeper != nil {
 		errs = append(errs, i.keeper.Stop(ctx))

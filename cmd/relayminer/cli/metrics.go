@@ -20,7 +20,8 @@ func (i *Instance) metrics() *prometheus.Registry {
 	i.registerChain(registry)
 	i.registerStore(registry)
 	i.registerKeeper(registry)
-	registry.MustRegister(&sessionsCollector{records: i.Sessions})
+	registry.MustRegister(&sessionsCollector{records: i.Sessions}, &refusalsCollector{counts: i.parts.refusals.Counts},
+		&fundsCollector{funds: i.funds.Funds})
 	return registry
 }
 

@@ -21,6 +21,7 @@ type parts struct {
 	miner    relayer.Miner
 	sessions relayer.RelayerSessionsManager
 	keeper   relayer.RelayerSessionsManager // the sessions manager without its decorator
+	refusals *session.Refusals
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -35,8 +36,8 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 		return nil, err
 	}
 	deps := depinject.Configs(base, depinject.Supply(authenticator))
-	p := &parts{}
-	if p.proxy, err = proxy.NewRelayerProxy(deps); err != nil {
+	p := &parts{refusals: session.NewRefusals(keys.Addresses(), serviceIDs(cfg))}
+	if p.proxy, err = proxy.NewRelayerProxy(deps, proxy.WithRefusalObserver(p.refusals.Add)); err != nil {
 		return nil, err
 	}
 	if p.miner, err = miner.NewMiner(deps); err != nil {
@@ -74,6 +75,15 @@ func serviceSuppliers(cfg *config.Config, keys *chain.Keys) []auth.Option {
 		options = append(options, auth.WithServiceSuppliers(service.ID, addressesOf(service, keys)...))
 	}
 	return options
+}
+
+// serviceIDs returns the ids of the services on offer.
+func serviceIDs(cfg *config.Config) []string {
+	ids := make([]string, 0, len(cfg.Services))
+	for _, service := range cfg.Services {
+		ids = append(ids, service.ID)
+	}
+	return ids
 }
 
 // addressesOf returns the operator addresses of the service's keys.
