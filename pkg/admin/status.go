@@ -42,8 +42,8 @@ type Node struct {
 	Address string `json:"address"`
 	InUse   bool   `json:"in_use"`
 	Usable  bool   `json:"usable"`
-	// Lag is how many blocks it was behind the highest height known when it was last
-	// heard of, nil if it never named one.
+	// Lag is how many blocks the height that it has named last is behind the highest
+	// known; nil if it is the only one of its kind, which is not looked at.
 	Lag     *int64 `json:"lag_blocks,omitempty"`
 	Problem string `json:"problem,omitempty"`
 }

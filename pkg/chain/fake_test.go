@@ -22,6 +22,7 @@ import (
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	suppliertypes "github.com/pokt-network/poktroll/x/supplier/types"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -134,6 +135,7 @@ func (f *fakeNode) serveGRPC(t testing.TB) string {
 	servicetypes.RegisterQueryServer(server, &servicetypes.UnimplementedQueryServer{})
 	sessiontypes.RegisterQueryServer(server, &sessiontypes.UnimplementedQueryServer{})
 	sharedtypes.RegisterQueryServer(server, &sharedtypes.UnimplementedQueryServer{})
+	suppliertypes.RegisterQueryServer(server, &suppliertypes.UnimplementedQueryServer{})
 	txtypes.RegisterServiceServer(server, &txtypes.UnimplementedServiceServer{})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

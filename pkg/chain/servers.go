@@ -2,7 +2,7 @@ package chain
 
 // ServerStatus is what is known of one configured address.
 type ServerStatus struct {
-	// Kind is what the address is for: "grpc", "query rpc" or "tx rpc".
+	// Kind is what the address is for: "query grpc", "query rpc" or "tx rpc".
 	Kind string
 	// Endpoint is the address without its password.
 	Endpoint string
@@ -10,7 +10,8 @@ type ServerStatus struct {
 	InUse bool
 	// Usable says that it answers, is on the right chain and does not lag.
 	Usable bool
-	// Height is the highest that it has named, 0 if none.
+	// Height is the highest that it has named, 0 if none. The only address of a kind
+	// is not looked at, and has none.
 	Height int64
 	// Err is why it is not usable, nil if it is or if it only lags.
 	Err error
@@ -35,9 +36,11 @@ func (p *pool) status() []ServerStatus {
 	defer p.mu.Unlock()
 	all := make([]ServerStatus, 0, len(p.servers))
 	for i, s := range p.servers {
-		all = append(all, ServerStatus{
-			Kind: p.kind, Endpoint: s.name, InUse: i == p.present, Usable: s.rank() == well, Height: s.height, Err: s.err,
-		})
+		status := ServerStatus{Kind: p.kind, Endpoint: s.name, InUse: i == p.present, Usable: s.rank() == well, Err: s.err}
+		if p.several() {
+			status.Height = s.height
+		}
+		all = append(all, status)
 	}
 	return all
 }
