@@ -60,12 +60,26 @@ func (c *Client) StoreDir() string { return c.store.Dir }
 
 // List implements Sessions.
 func (c *Client) List(ctx context.Context, filter session.Filter) ([]session.Summary, error) {
+	var list []session.Summary
+	return list, c.get(ctx, http.MethodGet, "/v1/sessions", filterParams(filter), &list)
+}
+
+// filterParams returns the parameters that stand for a filter.
+func filterParams(filter session.Filter) url.Values {
 	params := url.Values{paramSupplier: {filter.Supplier}}
 	for _, state := range filter.States {
 		params.Add(paramState, string(state))
 	}
-	var list []session.Summary
-	return list, c.get(ctx, http.MethodGet, "/v1/sessions", params, &list)
+	return params
+}
+
+// Ledger implements Sessions.
+func (c *Client) Ledger(ctx context.Context, filter session.Filter) (*session.Ledger, error) {
+	ledger := &session.Ledger{}
+	if err := c.get(ctx, http.MethodGet, "/v1/ledger", filterParams(filter), ledger); err != nil {
+		return nil, err
+	}
+	return ledger, nil
 }
 
 // Transactions implements Sessions.

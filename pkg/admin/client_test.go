@@ -28,6 +28,10 @@ func TestClient_AnswersAsTheInspectorDoes(t *testing.T) {
 			return s.List(t.Context(), session.Filter{States: []session.State{session.StateOpen, session.StateSettled}, Supplier: "pokt1"})
 		}},
 		{"list none", func(s Sessions) (any, error) { return s.List(t.Context(), session.Filter{Supplier: "x"}) }},
+		{"ledger", func(s Sessions) (any, error) { return s.Ledger(t.Context(), session.Filter{}) }},
+		{"ledger of some", func(s Sessions) (any, error) {
+			return s.Ledger(t.Context(), session.Filter{States: []session.State{session.StateSealed}, Supplier: "pokt1"})
+		}},
 		{"transactions", func(s Sessions) (any, error) { return s.Transactions(t.Context(), session.TxFilter{}) }},
 		{"some transactions", func(s Sessions) (any, error) {
 			return s.Transactions(t.Context(), session.TxFilter{Supplier: "pokt1", Session: "se", Open: true})

@@ -1,5 +1,6 @@
 // Package admin lets the operator look at the sessions of a relay miner that is
-// running, whose store no other process can open. It knows HTTP and a unix
+// running, whose store no other process can open, see how it does, and hold or
+// hasten its work. It knows HTTP and a unix
 // socket; what a session is and what may be done to it is package session's
 // knowledge.
 //
@@ -14,11 +15,14 @@
 //	GET    /v1/store                                which store is served
 //	GET    /v1/sessions?state=&supplier=            session.Summary, as a JSON array
 //	GET    /v1/sessions/{id}?supplier=              session.Details
+//	GET    /v1/ledger?state=&supplier=              session.Ledger
 //	DELETE /v1/sessions/{id}?supplier=&force=       session.Summary of what was dropped
 //	GET    /v1/sessions/{id}/proof?supplier=&path=  session.Proof
 //	GET    /v1/sessions/{id}/file?supplier=         a session file
 //	POST   /v1/verifications?id=&supplier=&all=&deep=
 //	       session.Event, one JSON object on a line, and {"done":true} at the end
+//	GET    /v1/status                               Status
+//	POST   /v1/pause?reason=, /v1/resume, /v1/flush an empty object; see Controller
 //	{"error":{"code":"…","message":"…"}}            instead, or as the last line
 //
 // # Invariants

@@ -45,6 +45,7 @@ func reasons() []reason {
 		{"damaged", http.StatusInternalServerError, session.ErrDamaged},
 		{"unavailable", http.StatusServiceUnavailable, store.ErrUnavailable},
 		{"closed", http.StatusServiceUnavailable, store.ErrClosed},
+		{"unsupported", http.StatusNotImplemented, ErrUnsupported},
 		{"stopping", http.StatusServiceUnavailable, ErrStopping},
 	}
 }

@@ -46,10 +46,10 @@ func shortDir(t testing.TB) string {
 
 // serve starts a server, with a short write deadline, and returns a client of it.
 // Both are stopped at the end of the test.
-func serve(t testing.TB, sessions Sessions) (*Server, *Client) {
+func serve(t testing.TB, sessions Sessions, opts ...Option) (*Server, *Client) {
 	t.Helper()
 	home := shortDir(t)
-	server, err := start(home, home, sessions, slog.New(slog.DiscardHandler), 500*time.Millisecond)
+	server, err := start(home, home, sessions, slog.New(slog.DiscardHandler), 500*time.Millisecond, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

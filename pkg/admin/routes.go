@@ -32,8 +32,13 @@ func (s *Server) routes() http.Handler {
 		"DELETE /v1/sessions/{id}":    answer(s.drop),
 		"GET /v1/sessions/{id}/proof": answer(s.prove),
 		"GET /v1/sessions/{id}/file":  s.export,
+		"GET /v1/ledger":              answer(s.ledger),
 		"GET /v1/transactions":        answer(s.transactions),
 		"POST /v1/verifications":      s.verify,
+		"GET /v1/status":              answer(s.report),
+		"POST /v1/pause":              s.carryOut(pause),
+		"POST /v1/resume":             s.carryOut(resume),
+		"POST /v1/flush":              s.carryOut(flush),
 		"/":                           answer(unknown),
 	} {
 		mux.Handle(pattern, s.protect(handle))
@@ -81,13 +86,21 @@ func flag(query url.Values, param string) (bool, error) {
 	return set, nil
 }
 
-func (s *Server) list(r *http.Request) (any, error) {
-	query := r.URL.Query()
+// filter returns the filter that the parameters stand for.
+func filter(query url.Values) session.Filter {
 	filter := session.Filter{Supplier: query.Get(paramSupplier)}
 	for _, state := range query[paramState] {
 		filter.States = append(filter.States, session.State(state))
 	}
-	return s.sessions.List(r.Context(), filter)
+	return filter
+}
+
+func (s *Server) list(r *http.Request) (any, error) {
+	return s.sessions.List(r.Context(), filter(r.URL.Query()))
+}
+
+func (s *Server) ledger(r *http.Request) (any, error) {
+	return s.sessions.Ledger(r.Context(), filter(r.URL.Query()))
 }
 
 func (s *Server) transactions(r *http.Request) (any, error) {

@@ -30,6 +30,8 @@ const (
 // Server answers a Client at the socket of a relay miner's home.
 type Server struct {
 	sessions Sessions
+	status   func(ctx context.Context) (*Status, error) // nil if there is none
+	control  Controller                                 // nil if there is none
 	store    storeInfo
 	log      *slog.Logger
 
@@ -48,11 +50,17 @@ type Server struct {
 //
 // It fails with ErrInUse if another process answers there, with ErrPathTooLong,
 // and with the error of the system.
-func Start(home, storeDir string, sessions Sessions, log *slog.Logger) (*Server, error) {
-	return start(home, storeDir, sessions, log, writeTime)
+func Start(home, storeDir string, sessions Sessions, log *slog.Logger, opts ...Option) (*Server, error) {
+	return start(home, storeDir, sessions, log, writeTime, opts...)
 }
 
-func start(home, storeDir string, sessions Sessions, log *slog.Logger, writeTime time.Duration) (*Server, error) {
+func start(
+	home, storeDir string,
+	sessions Sessions,
+	log *slog.Logger,
+	writeTime time.Duration,
+	opts ...Option,
+) (*Server, error) {
 	storeDir, err := filepath.Abs(storeDir)
 	if err != nil {
 		return nil, err
@@ -65,6 +73,9 @@ func start(home, storeDir string, sessions Sessions, log *slog.Logger, writeTime
 		served:   make(chan error, 1),
 
 		writeTime: writeTime,
+	}
+	for _, opt := range opts {
+		opt(s)
 	}
 	if s.socket, err = listen(home); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ type Sessions interface {
 	List(ctx context.Context, filter session.Filter) ([]session.Summary, error)
 	Show(ctx context.Context, name session.Name) (*session.Details, error)
 	Transactions(ctx context.Context, filter session.TxFilter) (*session.TxList, error)
+	Ledger(ctx context.Context, filter session.Filter) (*session.Ledger, error)
 	Verify(ctx context.Context, what session.Verification, observe func(session.Event) error) error
 	Prove(ctx context.Context, name session.Name, path []byte) (*session.Proof, error)
 	Export(ctx context.Context, name session.Name, w io.Writer) error
@@ -49,4 +50,5 @@ const (
 	paramDeep     = "deep"
 	paramForce    = "force"
 	paramPath     = "path"
+	paramReason   = "reason"
 )

@@ -22,6 +22,7 @@ import (
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	suppliertypes "github.com/pokt-network/poktroll/x/supplier/types"
 	tokenomicstypes "github.com/pokt-network/poktroll/x/tokenomics/types"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -138,6 +139,7 @@ func (f *fakeNode) serveGRPC(t testing.TB) string {
 	sessiontypes.RegisterQueryServer(server, &sessiontypes.UnimplementedQueryServer{})
 	sharedtypes.RegisterQueryServer(server, &sharedtypes.UnimplementedQueryServer{})
 	tokenomicstypes.RegisterQueryServer(server, &tokenomicstypes.UnimplementedQueryServer{})
+	suppliertypes.RegisterQueryServer(server, &suppliertypes.UnimplementedQueryServer{})
 	txtypes.RegisterServiceServer(server, &txtypes.UnimplementedServiceServer{})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -28,7 +28,11 @@
 //     end, prices and difficulty from those at its start (x/shared, x/proof).
 //   - No proof is sent for a claim whose root on chain is not ours.
 //
+// What is left of sessions that are over is a Keeper's affair: it deletes relays
+// and records when their time has come, and writes records as files. A FundsMonitor
+// watches what the suppliers have to pay fees and penalties with.
+//
 // An Inspector shows the sessions of a store to the operator, verifies them,
-// moves them between stores as files, and drops them, at rest and while a
+// moves them between stores as files, adds up what they earned, and drops them, at rest and while a
 // sessions manager works on them.
 package session

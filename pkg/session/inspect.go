@@ -57,8 +57,18 @@ func (n Name) String() string {
 // Its methods may be called concurrently.
 type Inspector struct {
 	store    *store.Store
-	live     live // nil at rest
-	checkers int  // goroutines that verify signatures at once
+	live     live      // nil at rest
+	checkers int       // goroutines that verify signatures at once
+	refusals *Refusals // nil if nothing is known of them
+}
+
+// InspectorOption tells an inspector what a running relay miner knows beside its
+// store.
+type InspectorOption func(*Inspector)
+
+// WithRefusals says how many relays were refused.
+func WithRefusals(refusals *Refusals) InspectorOption {
+	return func(i *Inspector) { i.refusals = refusals }
 }
 
 // live is what is asked of a sessions manager that works on the store.
@@ -69,6 +79,8 @@ type live interface {
 	drop(key store.SessionKey, allowed func(*Record) error) error
 	// height returns that of the newest block, 0 before the first.
 	height() int64
+	// windowsAt returns the windows of sessions that end at a height.
+	windowsAt(ctx context.Context, sessionEnd int64) (windows, error)
 }
 
 // NewInspector returns an inspector of a store that nobody works on. A store
@@ -79,13 +91,21 @@ func NewInspector(st *store.Store) *Inspector {
 
 // NewLiveInspector returns an inspector of the store that the sessions manager
 // works on. It fails if the manager is not one of NewRelayerSessionsManager.
-func NewLiveInspector(st *store.Store, manager relayer.RelayerSessionsManager) (*Inspector, error) {
+func NewLiveInspector(
+	st *store.Store,
+	manager relayer.RelayerSessionsManager,
+	opts ...InspectorOption,
+) (*Inspector, error) {
 	m, ok := manager.(live)
 	if !ok {
 		return nil, fmt.Errorf("sessions of a %T cannot be inspected", manager)
 	}
 	// One checker: the others' place is with the relays.
-	return &Inspector{store: st, live: m, checkers: 1}, nil
+	i := &Inspector{store: st, live: m, checkers: 1}
+	for _, opt := range opts {
+		opt(i)
+	}
+	return i, nil
 }
 
 // stored is a session as it lies in the store.
@@ -229,6 +249,21 @@ func (i *Inspector) recorded(ctx context.Context) iter.Seq2[store.SessionKey, er
 			}
 		}
 	}
+}
+
+// each shows all records to visit, whose stored may be without one that can be
+// read. damage is why there may be more of them, if so.
+func (i *Inspector) each(ctx context.Context, visit func(stored)) (damage, err error) {
+	for record, err := range i.store.Records() {
+		if err = errors.Join(storeError(err), ctx.Err()); errors.Is(err, ErrDamaged) {
+			return err, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		visit(decodeStored(record.Key, record.Value))
+	}
+	return nil, nil
 }
 
 // storeError says of damage that it is damage; other errors it leaves as they are.

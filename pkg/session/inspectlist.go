@@ -3,7 +3,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,8 +43,10 @@ type Summary struct {
 	// EstimatedUpokt is what the claim is or would be worth; nil if that is not
 	// known.
 	EstimatedUpokt *int64 `json:"estimated_upokt,omitempty"`
-	// SettledUpokt is what the chain paid, with denomination.
+	// SettledUpokt is what the application was charged, and PaidUpokt what the
+	// supplier's owner and shareholders got of it, with denomination.
 	SettledUpokt string `json:"settled_upokt,omitempty"`
+	PaidUpokt    string `json:"paid_upokt,omitempty"`
 	// Problem says what of the session cannot be read.
 	Problem string `json:"problem,omitempty"`
 }
@@ -58,6 +59,10 @@ type Details struct {
 	// EstimatedUpokt is what the claim is or would be worth; nil if that is not
 	// known.
 	EstimatedUpokt *int64 `json:"estimated_upokt,omitempty"`
+	// What follows from the record: see its methods.
+	Verdict Verdict `json:"verdict,omitempty"`
+	Fees    Fees    `json:"fees"`
+	Steps   []Step  `json:"steps"`
 }
 
 // Sums are sums over the leaves of a session.
@@ -73,21 +78,19 @@ type Sums struct {
 // without an id stands for them.
 func (i *Inspector) List(ctx context.Context, filter Filter) ([]Summary, error) {
 	list := []Summary{}
-	for record, err := range i.store.Records() {
-		if err = errors.Join(storeError(err), ctx.Err()); errors.Is(err, ErrDamaged) {
-			list = append(list, Summary{Problem: err.Error()})
-			break
+	damage, err := i.each(ctx, func(s stored) {
+		if !strings.HasPrefix(s.key.Supplier, filter.Supplier) {
+			return
 		}
-		if err != nil {
-			return nil, fmt.Errorf("list sessions: %w", err)
-		}
-		if !strings.HasPrefix(record.Key.Supplier, filter.Supplier) {
-			continue
-		}
-		s := decodeStored(record.Key, record.Value)
 		if s.record == nil || len(filter.States) == 0 || slices.Contains(filter.States, s.record.State) {
 			list = append(list, s.summary())
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	if damage != nil {
+		list = append(list, Summary{Problem: damage.Error()})
 	}
 	// Only now, since counting takes its time and a walk over records must not.
 	quick, cancel := context.WithTimeout(ctx, estimateTime)
@@ -114,7 +117,7 @@ func (s *stored) summary() Summary {
 	if r := s.record; r != nil {
 		sum.Application, sum.ServiceID, sum.StartHeight, sum.State = r.Application, r.ServiceID, r.StartHeight, r.State
 		sum.Relays, sum.ComputeUnits, sum.Bytes = r.Relays, r.ComputeUnits, r.Bytes
-		sum.SettledUpokt = r.SettledUpokt
+		sum.SettledUpokt, sum.PaidUpokt = r.SettledUpokt, r.PaidUpokt
 		if r.EstimatedUpokt != 0 {
 			sum.EstimatedUpokt = &r.EstimatedUpokt
 		}
@@ -211,5 +214,8 @@ func (i *Inspector) Show(ctx context.Context, name Name) (*Details, error) {
 		Record:         s.record,
 		Stored:         Sums{Leaves: stats.Leaves, ComputeUnits: stats.Weight, Bytes: stats.Bytes},
 		EstimatedUpokt: i.estimate(ctx, s.record, stats.Leaves, stats.Weight),
+		Verdict:        s.record.Verdict(),
+		Fees:           s.record.Fees(),
+		Steps:          s.record.Steps(),
 	}, nil
 }

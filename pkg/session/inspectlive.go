@@ -36,6 +36,15 @@ func (m *sessionsManager) height() int64 {
 	return height
 }
 
+// windowsAt implements live.
+func (m *sessionsManager) windowsAt(ctx context.Context, sessionEnd int64) (windows, error) {
+	params, err := m.shared.SharedParamsAt(ctx, sessionEnd)
+	if err != nil {
+		return windows{}, fmt.Errorf("shared params at %d: %w", sessionEnd, err)
+	}
+	return windowsOf(params, sessionEnd), nil
+}
+
 // drop implements live. Work that is under way for the session ends with an
 // error at its next record, and none is begun.
 func (m *sessionsManager) drop(key store.SessionKey, allowed func(*Record) error) error {

@@ -3,7 +3,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -76,24 +75,22 @@ type TxList struct {
 func (i *Inspector) Transactions(ctx context.Context, filter TxFilter) (*TxList, error) {
 	list := &TxList{Transactions: []Tx{}}
 	found := make(txIndex)
-	for record, err := range i.store.Records() {
-		if err = errors.Join(storeError(err), ctx.Err()); errors.Is(err, ErrDamaged) {
-			list.Problems = append(list.Problems, err.Error())
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list transactions: %w", err)
-		}
-		s := decodeStored(record.Key, record.Value)
+	damage, err := i.each(ctx, func(s stored) {
 		if s.record == nil {
 			list.Problems = append(list.Problems, s.fault.Error())
-			continue
+			return
 		}
 		list.Height = max(list.Height, s.record.newestHeight())
-		if filter.matches(record.Key) {
+		if filter.matches(s.key) {
 			found.add(TxClaim, s.record, s.record.ClaimAttempts)
 			found.add(TxProof, s.record, s.record.ProofAttempts)
 		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list transactions: %w", err)
+	}
+	if damage != nil {
+		list.Problems = append(list.Problems, damage.Error())
 	}
 	if i.live != nil {
 		list.Height = max(list.Height, i.live.height())

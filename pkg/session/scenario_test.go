@@ -2,7 +2,6 @@ package session
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -17,13 +16,11 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
-var tell = flag.Bool("tell", false, "write what scenarios print to testdata/scenarios")
-
 // Scenarios are stories of one session, told in testdata/scenarios/*.txt: lines
 // that begin with "> " are done, the others are what is seen of it. Lines that
 // begin with "#" say what the story is about.
 //
-//	go test ./pkg/session -run Scenario -tell
+//	UPDATE_GOLDEN=1 go test ./pkg/session -run Scenario
 //
 // writes what is seen into the files, to be read before it is believed.
 func TestScenario_EveryPathOfASessionIsAsTold(t *testing.T) {
@@ -39,7 +36,7 @@ func TestScenario_EveryPathOfASessionIsAsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen := newScenario(t, gone).play(string(told))
-			if *tell {
+			if os.Getenv("UPDATE_GOLDEN") != "" {
 				if err := os.WriteFile(file, []byte(seen), 0o644); err != nil {
 					t.Fatal(err)
 				}

@@ -113,6 +113,9 @@ func (t *liveTree) item(height int64) (item queue.Item[*liveTree], due bool) {
 		return item, false
 	case stepSeal, stepClaim, stepMiss:
 		item.Duty, item.Deadline = queue.Claim, w.ClaimClose
+		if height >= w.ClaimClose-watchMargin {
+			item.Duty = queue.UrgentClaim
+		}
 	case stepProve:
 		item.Duty, item.Deadline = queue.RequiredProof, w.ProofClose
 	}

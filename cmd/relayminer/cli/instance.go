@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
+	"time"
 
 	"cosmossdk.io/depinject"
 
@@ -62,6 +64,10 @@ type Instance struct {
 	miner  relayMiner
 	admin  *admin.Server // nil if there is no socket
 	keeper *session.Keeper
+	funds  *session.FundsMonitor
+
+	began   time.Time
+	started atomic.Bool // set when all parts work
 
 	prefetcher *chain.Prefetcher
 
@@ -89,7 +95,7 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{log: opts.Log, fatal: async.NewFatal()}
+	i := &Instance{log: opts.Log, fatal: async.NewFatal(), began: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, i.close(context.WithoutCancel(ctx)))
@@ -108,6 +114,9 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 		return nil, err
 	}
 	if err := i.openKeeper(opts, cfg); err != nil {
+		return nil, err
+	}
+	if err := i.openFunds(opts, keys); err != nil {
 		return nil, err
 	}
 	if err := i.openAdmin(opts, cfg); err != nil {
@@ -207,11 +216,11 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 	if opts.Home == "" {
 		return nil
 	}
-	inspector, err := session.NewLiveInspector(i.store, i.parts.manager)
+	inspector, err := session.NewLiveInspector(i.store, i.parts.manager, session.WithRefusals(i.parts.refusals))
 	if err != nil {
 		return err
 	}
-	i.admin, err = admin.Start(opts.Home, storeDir(cfg, opts.Home), inspector, opts.Log)
+	i.admin, err = admin.Start(opts.Home, storeDir(cfg, opts.Home), inspector, opts.Log, i.adminOptions(inspector)...)
 	switch {
 	case errors.Is(err, admin.ErrInUse):
 		opts.Log.Warn("another relay miner has the admin socket of --home: sessions commands reach this one only if it has a --home of its own",
@@ -235,7 +244,12 @@ func (i *Instance) Start(ctx context.Context) error {
 		return err
 	}
 	i.parts.meter.Start(unsettled(records)...)
-	return i.miner.Start(ctx)
+	i.funds.Start()
+	if err := i.miner.Start(ctx); err != nil {
+		return err
+	}
+	i.started.Store(true)
+	return nil
 }
 
 // Sessions returns the records of all sessions in the store.
@@ -267,6 +281,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.admin != nil {
 		errs = append(errs, i.admin.Stop(ctx))
+	}
+	if i.funds != nil {
+		i.funds.Stop()
 	}
 	if i.keeper != nil {
 		errs = append(errs, i.keeper.Stop(ctx))

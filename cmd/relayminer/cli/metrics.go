@@ -25,7 +25,9 @@ func (i *Instance) metrics() *prometheus.Registry {
 	i.registerKeeper(registry)
 	i.registerMeter(registry)
 	i.registerRings(registry)
-	registry.MustRegister(&sessionsCollector{records: i.Sessions})
+	i.registerWork(registry)
+	registry.MustRegister(&sessionsCollector{records: i.Sessions}, &refusalsCollector{counts: i.parts.refusals.Counts},
+		&fundsCollector{funds: i.funds.Funds})
 	return registry
 }
 
@@ -99,6 +101,25 @@ func (i *Instance) registerStore(registry *prometheus.Registry) {
 	counter(registry, "store_relays_total", "Relays made durable.", func() uint64 { return metrics().Leaves })
 	counter(registry, "store_commits_total", "Writes that made relays durable.", func() uint64 { return metrics().Commits })
 	counter(registry, "store_recoveries_total", "Times that the store recovered from a failure of the disk.", func() uint64 { return metrics().Recoveries })
+}
+
+// registerWork registers what the sessions manager tells of its work.
+func (i *Instance) registerWork(registry *prometheus.Registry) {
+	if queue, ok := i.parts.manager.(session.QueueReporter); ok {
+		status := queue.QueueStatus
+		gauge(registry, "queue_sessions", "Sessions that wait for a worker or a height.", func() float64 { return float64(status().Length) })
+		gauge(registry, "queue_in_work", "Sessions for which a step is being taken.", func() float64 { return float64(status().InWork) })
+		gauge(registry, "queue_paused", "Reasons for which claims are held.", func() float64 { return float64(len(status().Paused)) })
+		counter(registry, "queue_retried_total", "Steps that failed and were put off to the next block.", func() uint64 { return status().Counts.Retried })
+	}
+	if provers, ok := i.parts.manager.(session.ProverReporter); ok {
+		gauge(registry, "provers_busy", "Provers that build a proof.", func() float64 { return float64(provers.ProverStatus().Busy) })
+	}
+	if risks, ok := i.parts.manager.(session.RiskReporter); ok {
+		gauge(registry, "claims_at_risk", "Sessions that are about to go unclaimed.", func() float64 { return float64(risks.AtRisk().Claims) })
+		gauge(registry, "proofs_at_risk", "Claims without the proof that they need or may need, near the end of its window.", func() float64 { return float64(risks.AtRisk().Proofs) })
+		counter(registry, "steps_stuck_total", "Steps that took too long and were taken again.", func() uint64 { return risks.AtRisk().Restarted })
+	}
 }
 
 func (i *Instance) registerMeter(registry *prometheus.Registry) {

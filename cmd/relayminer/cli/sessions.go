@@ -61,7 +61,7 @@ type location struct {
 }
 
 func (l *location) register(flags *pflag.FlagSet) {
-	flags.StringVar(&l.home, "home", defaultHome(), "directory of the relay miner's own files")
+	homeFlag(flags, &l.home)
 	flags.StringVar(&l.configPath, "config", "", "configuration file that names the relay store")
 	flags.StringVar(&l.storeDir, "store", "", "directory of the relay store")
 }

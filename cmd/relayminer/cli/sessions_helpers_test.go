@@ -99,10 +99,10 @@ func (h *home) close(st *store.Store) {
 
 // serve answers at the socket of the home, as a running relay miner does, until
 // the function returned is called.
-func (h *home) serve() (stop func()) {
+func (h *home) serve(opts ...admin.Option) (stop func()) {
 	h.t.Helper()
 	st := h.open()
-	server, err := admin.Start(h.dir, h.store(), session.NewInspector(st), slog.New(slog.DiscardHandler))
+	server, err := admin.Start(h.dir, h.store(), session.NewInspector(st), slog.New(slog.DiscardHandler), opts...)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -223,7 +223,8 @@ func settle(r *session.Record) {
 	move(r, session.StateProving, 27, "")
 	move(r, session.StateProven, 28, "judged valid")
 	move(r, session.StateSettled, 31, "")
-	r.EstimatedUpokt, r.SettledUpokt, r.LateRelays = 12600, "12000upokt", 2
+	r.EstimatedUpokt, r.SettledUpokt, r.PaidUpokt, r.LateRelays = 12600, "12000upokt", "8400upokt", 2
+	r.ProofFeeUpokt = 1
 	r.Requirement = session.RequirementThreshold
 	r.ProofPath = strings.Repeat("ab", 32)
 	r.ClaimAttempts = []relayer.TxAttempt{

@@ -31,7 +31,7 @@ type noChain struct {
 // instance returns an instance on the home's store that was not started.
 func (h *home) instance() (*Instance, *config.Config) {
 	h.t.Helper()
-	i := &Instance{log: slog.New(slog.DiscardHandler), store: h.open(), parts: &parts{}}
+	i := &Instance{log: slog.New(slog.DiscardHandler), store: h.open(), parts: &parts{refusals: session.NewRefusals(nil, nil)}}
 	h.t.Cleanup(func() {
 		if err := i.close(context.Background()); err != nil {
 			h.t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed52205347/relayminer/pkg/admin"
 	"github.com/seed52205347/relayminer/pkg/session"
@@ -15,11 +16,34 @@ import (
 
 // listFlags are the flags of the sessions list command.
 type listFlags struct {
-	at       *location
+	at     *location
+	filter filterFlags
+	full   bool
+	json   bool
+}
+
+// filterFlags say which sessions are meant.
+type filterFlags struct {
 	states   []string
 	supplier string
-	full     bool
-	json     bool
+}
+
+func (f *filterFlags) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.states, "state", nil, "only sessions in this state; can be given several times")
+	flags.StringVar(&f.supplier, "supplier", "", "only sessions of this supplier: operator address, or the beginning of it")
+}
+
+// parse returns the filter that the flags stand for.
+func (f *filterFlags) parse() (session.Filter, error) {
+	filter := session.Filter{Supplier: f.supplier}
+	for _, name := range f.states {
+		state := session.State(name)
+		if !slices.Contains(session.States(), state) {
+			return filter, fmt.Errorf("--state: %q is none of %s", name, stateNames())
+		}
+		filter.States = append(filter.States, state)
+	}
+	return filter, nil
 }
 
 func newSessionsListCommand(at *location) *cobra.Command {
@@ -30,6 +54,7 @@ func newSessionsListCommand(at *location) *cobra.Command {
 		Long: `List sessions by end height, then supplier. The size is that of the relays without
 what the disk adds. ESTIMATE is what the claim is worth before any limit that the
 application's stake sets; of open sessions only a running relay miner knows it.
+CHARGED is what the application paid, PAID what the supplier's shareholders got.
 Relays, compute units and size of open sessions are counted as of now.
 
 Ids and addresses are cut to what tells them apart; the other commands take them
@@ -39,21 +64,16 @@ everything in full.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&flags.states, "state", nil, "only sessions in this state; can be given several times")
-	f.StringVar(&flags.supplier, "supplier", "", "only sessions of this supplier: operator address, or the beginning of it")
+	flags.filter.register(f)
 	f.BoolVar(&flags.full, "full", false, "print ids and addresses in full")
 	f.BoolVar(&flags.json, "json", false, "print JSON lines")
 	return cmd
 }
 
 func (f *listFlags) run(cmd *cobra.Command) error {
-	filter := session.Filter{Supplier: f.supplier}
-	for _, name := range f.states {
-		state := session.State(name)
-		if !slices.Contains(session.States(), state) {
-			return fmt.Errorf("--state: %q is none of %s", name, stateNames())
-		}
-		filter.States = append(filter.States, state)
+	filter, err := f.filter.parse()
+	if err != nil {
+		return err
 	}
 	return f.at.use(cmd.Context(), toRead, func(sessions admin.Sessions, where string) error {
 		list, err := sessions.List(cmd.Context(), filter)
@@ -94,7 +114,7 @@ func (f *listFlags) print(out, complaints io.Writer, list []session.Summary) err
 	t := table{columns: []column{
 		{title: "SESSION"}, {title: "STATE"}, {title: "SUPPLIER"}, {title: "SERVICE"}, {title: "APPLICATION"},
 		{title: "HEIGHTS", right: true}, {title: "RELAYS", right: true}, {title: "COMPUTE UNITS", right: true},
-		{title: "SIZE", right: true}, {title: "ESTIMATE", right: true}, {title: "PAID", right: true},
+		{title: "SIZE", right: true}, {title: "ESTIMATE", right: true}, {title: "CHARGED", right: true}, {title: "PAID", right: true},
 	}}
 	ids, addresses := f.shorteners(list)
 	for _, s := range list {
@@ -106,7 +126,7 @@ func (f *listFlags) print(out, complaints io.Writer, list []session.Summary) err
 		}
 		t.add(ids.short(s.SessionID), stateOf(s.State), addresses.short(s.Supplier), orNone(s.ServiceID),
 			orNone(addresses.short(s.Application)), heights(s.StartHeight, s.EndHeight), fmt.Sprint(s.Relays),
-			fmt.Sprint(s.ComputeUnits), humanBytes(s.Bytes), upokt(s.EstimatedUpokt), orNone(s.SettledUpokt))
+			fmt.Sprint(s.ComputeUnits), humanBytes(s.Bytes), upokt(s.EstimatedUpokt), orNone(s.SettledUpokt), orNone(s.PaidUpokt))
 	}
 	return t.write(out, "")
 }

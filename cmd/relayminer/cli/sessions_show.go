@@ -18,9 +18,15 @@ func newSessionsShowCommand(at *location) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show all that is known of a session",
-		Long: `Show a session's header and root, when and why it came into each state, and every
-transaction that carried its claim or its proof. With --json, the record is
-printed as it is stored, with the transactions' bytes.`,
+		Long: `Show a session's header and root, what it was paid and what it cost, when and why it
+came into each state, and every transaction that carried its claim or its proof.
+
+CHARGED is what the application paid for the claim and PAID what the supplier's owner
+and shareholders got of it; FEES are the session's part of the transactions that came
+into a block, and what the chain takes for a proof. BLOCKS and MS say how long a step
+lasted until the next, and AFTER how many blocks after it was sent a transaction was
+included. With --json, the record is printed as it is stored, with the transactions'
+bytes, and beside it what follows from it.`,
 		Args: nameArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return at.use(cmd.Context(), toRead, func(sessions admin.Sessions, _ string) error {
@@ -48,7 +54,7 @@ func printDetails(out io.Writer, d *session.Details) error {
 	if _, err := fmt.Fprintln(out, "\ntransitions"); err != nil {
 		return err
 	}
-	if err := transitions(d.Record.Timeline).write(out, "  "); err != nil {
+	if err := transitions(d.Record.Steps()).write(out, "  "); err != nil {
 		return err
 	}
 	for _, kind := range []struct {
@@ -116,14 +122,39 @@ func facts(d *session.Details) *fields {
 		f.add("late relays", fmt.Sprintf("%d, served after the root was fixed and not in it", r.LateRelays))
 	}
 	f.add("estimate", upokt(d.EstimatedUpokt))
-	f.add("paid", orNone(r.SettledUpokt))
+	f.add("charged", orNone(r.SettledUpokt))
+	f.add("paid", orNone(r.PaidUpokt))
+	f.add("fees", feesOf(r))
+	if r.SlashedUpokt != "" {
+		f.add("slashed", r.SlashedUpokt)
+	}
 	f.add("proof", proofNeed(r.Requirement))
+	f.add("verdict", verdictOf(r))
 	f.add("proof path", orNone(r.ProofPath))
 	return f
 }
 
 func sums(s session.Sums) string {
 	return fmt.Sprintf("%d (%s, %s)", s.Leaves, counted(s.ComputeUnits, "compute unit", "compute units"), humanBytes(s.Bytes))
+}
+
+// feesOf says what the session cost.
+func feesOf(r *session.Record) string {
+	fees := r.Fees()
+	if fees.Txs == 0 {
+		return none
+	}
+	total := fees.Total()
+	return fmt.Sprintf("%s (claim %s, proof %s, %s)", upokt(&total), upokt(&fees.Claim), upokt(&fees.Proof),
+		counted(uint64(fees.Txs), "transaction", "transactions"))
+}
+
+// verdictOf says what the chain made of the proof.
+func verdictOf(r *session.Record) string {
+	if r.ProofFailure != "" {
+		return fmt.Sprintf("%s: %s", r.Verdict(), r.ProofFailure)
+	}
+	return orNone(string(r.Verdict()))
 }
 
 // proofNeed says whether the chain wants a proof.
@@ -138,25 +169,45 @@ func proofNeed(r session.Requirement) string {
 	}
 }
 
-func transitions(timeline []session.Transition) *table {
-	t := &table{columns: []column{{title: "HEIGHT", right: true}, {title: "TIME"}, {title: "STATE"}, {title: "REASON"}}}
-	for _, at := range timeline {
-		t.add(fmt.Sprint(at.Height), at.Time.UTC().Format(time.RFC3339), string(at.State), at.Reason)
+// transitions shows the timeline; how long a step has lasted is in its own line.
+func transitions(steps []session.Step) *table {
+	t := &table{columns: []column{
+		{title: "HEIGHT", right: true}, {title: "TIME"}, {title: "STATE"}, {title: "BLOCKS", right: true}, {title: "MS", right: true},
+		{title: "REASON"},
+	}}
+	for _, at := range steps {
+		t.add(fmt.Sprint(at.Height), at.Time.UTC().Format(time.RFC3339), string(at.State), known(at.Blocks), known(at.Milliseconds), at.Reason)
 	}
 	return t
+}
+
+// known returns a number, or none if it is not known.
+func known(n *int64) string {
+	if n == nil {
+		return none
+	}
+	return fmt.Sprint(*n)
 }
 
 func transactions(attempts []relayer.TxAttempt) *table {
 	t := &table{columns: []column{
 		{title: "HASH"}, {title: "SENT", right: true}, {title: "EXPIRES", right: true}, {title: "INCLUDED", right: true},
-		{title: "FEE", right: true}, {title: "GAS", right: true}, {title: "MESSAGES", right: true}, {title: "RESULT"},
+		{title: "AFTER", right: true}, {title: "FEE", right: true}, {title: "GAS", right: true}, {title: "MESSAGES", right: true}, {title: "RESULT"},
 	}}
 	for n := range attempts {
 		a := &attempts[n]
-		t.add(a.Hash, height(a.SentHeight), height(a.TimeoutHeight), height(a.Included),
+		t.add(a.Hash, height(a.SentHeight), height(a.TimeoutHeight), height(a.Included), delay(a),
 			upokt(&a.FeeUpokt), fmt.Sprint(a.GasWanted), fmt.Sprint(a.Messages), result(a))
 	}
 	return t
+}
+
+// delay returns how many blocks after it was first sent a transaction was included.
+func delay(a *relayer.TxAttempt) string {
+	if a.Included == 0 {
+		return none
+	}
+	return fmt.Sprint(a.Included - a.SentHeight)
 }
 
 // height returns a height, or none for 0, which means that there is none.

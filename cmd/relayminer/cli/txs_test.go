@@ -39,22 +39,26 @@ func (h *home) txs(args ...string) (status int, stdout, stderr string) {
 
 func TestTxs_PrintTheSameAtRestAndRunning(t *testing.T) {
 	h := newTxsHome(t)
+	h.printsTheSame(h.txs, map[string][]string{
+		"txs.txt":          nil,
+		"txs_open.txt":     {"--open", "--full"},
+		"txs.jsonl":        {"--json"},
+		"txs_supplier.txt": {"--supplier", "pokt1alice"},
+		"txs_session.txt":  {"--session", settledID[:6]},
+	})
+}
+
+// printsTheSame runs a command with the arguments beside each golden file, which
+// must print what is in the file, of a relay miner at rest and of one that runs.
+func (h *home) printsTheSame(run func(args ...string) (status int, stdout, stderr string), files map[string][]string) {
+	h.t.Helper()
 	check := func() {
-		for _, c := range []struct {
-			file string
-			args []string
-		}{
-			{"txs.txt", nil},
-			{"txs_open.txt", []string{"--open", "--full"}},
-			{"txs.jsonl", []string{"--json"}},
-			{"txs_supplier.txt", []string{"--supplier", "pokt1alice"}},
-			{"txs_session.txt", []string{"--session", settledID[:6]}},
-		} {
-			status, stdout, stderr := h.txs(c.args...)
+		for file, args := range files {
+			status, stdout, stderr := run(args...)
 			if status != 0 || stderr != "" {
-				t.Errorf("%v: status %d, %s", c.args, status, stderr)
+				h.t.Errorf("%v: status %d, %s", args, status, stderr)
 			}
-			golden(t, c.file, stdout)
+			golden(h.t, file, stdout)
 		}
 	}
 	check()

@@ -22,6 +22,7 @@ type parts struct {
 	sessions relayer.RelayerSessionsManager
 	manager  relayer.RelayerSessionsManager // the sessions manager without its decorator
 	meter    *meter.Meter
+	refusals *session.Refusals
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -33,12 +34,12 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{}
+	p := &parts{refusals: session.NewRefusals(keys.Addresses(), serviceIDs(cfg))}
 	if p.meter, err = meter.NewRelayMeter(base, meter.WithSuppliers(suppliers(cfg, keys)...)); err != nil {
 		return nil, err
 	}
 	deps := depinject.Configs(base, depinject.Supply(authenticator, p.meter))
-	if p.proxy, err = proxy.NewRelayerProxy(deps); err != nil {
+	if p.proxy, err = proxy.NewRelayerProxy(deps, proxy.WithRefusalObserver(p.refusals.Add)); err != nil {
 		return nil, err
 	}
 	if p.miner, err = miner.NewMiner(deps); err != nil {

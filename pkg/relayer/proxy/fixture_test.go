@@ -178,6 +178,13 @@ func newFixture(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture
 func start(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture)) *fixture {
 	t.Helper()
 	f := newFixture(t, handler, changes...)
+	f.begin(t)
+	return f
+}
+
+// begin starts a proxy. It is stopped with the test.
+func (f *fixture) begin(t testing.TB) {
+	t.Helper()
 	if err := f.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +195,6 @@ func start(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture)) *f
 		}
 	}
 	t.Cleanup(func() { f.stop(t) })
-	return f
 }
 
 // stop stops the proxy, which must succeed, and waits until its stream completes.

@@ -38,6 +38,7 @@ type pipeline struct {
 	meter    relayer.RelayMeter
 	receipts *relayer.Receipts
 	served   *observable.Source[*servicetypes.Relay]
+	refused  func(supplier, serviceID string, reason error) // is told of each relay that is refused
 }
 
 // serve takes one relay through the pipeline and returns the signed response,

@@ -46,7 +46,7 @@ var _ relayer.RelayerProxy = (*relayerProxy)(nil)
 func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) (relayer.RelayerProxy, error) {
 	var cfg *config.Config
 	p := &relayerProxy{
-		pipeline: &pipeline{},
+		pipeline: &pipeline{refused: func(string, string, error) {}},
 		backends: backend.NewHTTP(),
 		served: observable.NewSource[*servicetypes.Relay](
 			observable.WithName("served_relays"), observable.WithBuffer(servedRelaysBuffer)),
@@ -73,6 +73,17 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 		opt(p)
 	}
 	return p, nil
+}
+
+// WithRefusalObserver has observe told of each relay that is refused: the supplier
+// and the service that the request names, which can be anything, and the reason. It
+// is called by many goroutines at once, and the reply waits for it.
+func WithRefusalObserver(observe func(supplier, serviceID string, reason error)) relayer.RelayerProxyOption {
+	return func(proxy relayer.RelayerProxy) {
+		if p, ok := proxy.(*relayerProxy); ok {
+			p.pipeline.refused = observe
+		}
+	}
 }
 
 // Start starts the servers.

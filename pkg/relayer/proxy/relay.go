@@ -45,6 +45,7 @@ func (s *httpServer) report(r *http.Request, request *servicetypes.RelayRequest,
 		"supplier", shorten(request.Meta.SupplierOperatorAddress),
 		"session_id", shorten(header.GetSessionId()), "remote", r.RemoteAddr)
 	service := header.GetServiceId()
+	s.pipeline.refused(request.Meta.SupplierOperatorAddress, service, err)
 	if s.services[service] == nil {
 		service = ""
 	}

@@ -28,7 +28,8 @@
 //   - A key is worked on by one worker at a time. What is added meanwhile is
 //     worked on once more afterwards.
 //   - Required proofs are given out whatever is paused: without its proof a claim
-//     does not only go unpaid, it is slashed.
+//     does not only go unpaid, it is slashed. So are urgent claims, since a pause
+//     that is forgotten would cost them.
 //   - Heights are the only clock, and no worker spins: what cannot be had now
 //     (an item retried at a height, a backlog that fails) is not asked for again
 //     before Advance.

@@ -10,6 +10,7 @@ type Duty int
 const (
 	Other         Duty = iota // nothing is lost: settlements are looked up, records purged
 	Claim                     // the relays of the session go unpaid
+	UrgentClaim               // the same, and soon: it is never held
 	RequiredProof             // the session goes unpaid and its supplier is slashed (x/proof)
 )
 
@@ -18,6 +19,8 @@ func (d Duty) String() string {
 	switch d {
 	case RequiredProof:
 		return "required_proof"
+	case UrgentClaim:
+		return "urgent_claim"
 	case Claim:
 		return "claim"
 	default:

@@ -30,7 +30,7 @@ func TestLess_DutyThenDeadlineThenReward(t *testing.T) {
 func TestLess_IsAStrictWeakOrder(t *testing.T) {
 	some := rapid.Custom(func(t *rapid.T) Priority {
 		return Priority{
-			Duty:     Duty(rapid.IntRange(0, 2).Draw(t, "duty")),
+			Duty:     Duty(rapid.IntRange(0, 3).Draw(t, "duty")),
 			Deadline: rapid.SampledFrom([]int64{-1, 0, 1, 2, 1<<63 - 1}).Draw(t, "deadline"),
 			Reward:   rapid.Int64Range(-1, 1).Draw(t, "reward"),
 		}

@@ -70,7 +70,7 @@ func (o *oracle) sorted() []*wanted {
 func (o *oracle) next() *wanted {
 	for _, w := range o.sorted() {
 		_, held := o.hands[w.Key]
-		if !held && w.notBefore <= o.height && (len(o.paused) == 0 || w.Duty == RequiredProof) {
+		if !held && w.notBefore <= o.height && (len(o.paused) == 0 || w.Duty >= UrgentClaim) {
 			return w
 		}
 	}

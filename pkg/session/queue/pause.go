@@ -29,7 +29,7 @@ type Paused struct {
 }
 
 // Pause holds items back for a reason, whose detail it replaces if it is there
-// already. Required proofs are given out all the same. What was taken stays with its
+// already. Required proofs and urgent claims are given out all the same. What was taken stays with its
 // worker. Reasons other than the constants of this package panic.
 func (q *Queue[P]) Pause(reason Reason, detail string) {
 	q.mu.Lock()

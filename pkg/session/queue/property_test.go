@@ -28,7 +28,7 @@ func drawItem(t *rapid.T) Item[string] {
 	return Item[string]{
 		Key: fmt.Sprintf("k%02d", rapid.IntRange(0, 40).Draw(t, "key")),
 		Priority: Priority{
-			Duty:     Duty(rapid.IntRange(0, 2).Draw(t, "duty")),
+			Duty:     Duty(rapid.IntRange(0, 3).Draw(t, "duty")),
 			Deadline: rapid.Int64Range(0, 3).Draw(t, "deadline"),
 			Reward:   rapid.Int64Range(-1, 2).Draw(t, "reward"),
 		},
@@ -271,7 +271,7 @@ func (l *ledger) disturb(q *Queue[int], random *rand.Rand, steps int) {
 	for range steps {
 		item := Item[int]{
 			Key:      fmt.Sprint(random.IntN(200)),
-			Priority: Priority{Duty: Duty(random.IntN(3)), Deadline: random.Int64N(20), Reward: random.Int64N(9)},
+			Priority: Priority{Duty: Duty(random.IntN(4)), Deadline: random.Int64N(20), Reward: random.Int64N(9)},
 		}
 		switch random.IntN(40) {
 		case 0:

@@ -153,7 +153,7 @@ func (q *Queue[P]) look() (Item[P], step) {
 		return Item[P]{}, step{read: q.beginRead()}
 	}
 	e := q.ready.first()
-	held := q.isPaused() && e != nil && e.item.Duty != RequiredProof
+	held := q.isPaused() && e != nil && e.item.Duty < UrgentClaim
 	if e == nil || held || q.spill.unread && !q.spill.dry {
 		return Item[P]{}, step{wait: q.changed}
 	}

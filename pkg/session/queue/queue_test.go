@@ -256,7 +256,7 @@ func TestRetry_NeitherSpinsNorLosesAtTheBound(t *testing.T) {
 	}
 }
 
-func TestPause_HoldsEverythingBackButRequiredProofs(t *testing.T) {
+func TestPause_HoldsEverythingBackButRequiredProofsAndUrgentClaims(t *testing.T) {
 	q := mustNew(t, 8, backlogFunc(empty))
 	q.Advance(5)
 	for reason := range Reason(reasons) {
@@ -267,7 +267,9 @@ func TestPause_HoldsEverythingBackButRequiredProofs(t *testing.T) {
 		q.Pause(Disk, "second")
 		mustWait(t, q)
 		q.Add(Item[int]{Key: "proof", Priority: Priority{Duty: RequiredProof}})
+		q.Add(Item[int]{Key: "last call", Priority: Priority{Duty: UrgentClaim}})
 		q.Done(mustTake(t, q, "proof"))
+		q.Done(mustTake(t, q, "last call"))
 		mustWait(t, q)
 		if paused := q.Stats().Paused; !slices.Contains(paused, Paused{reason, "second", 5}) {
 			t.Errorf("paused by %v: %v", reason, paused)
