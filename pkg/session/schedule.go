@@ -105,7 +105,7 @@ func (t *liveTree) item(height int64) (item queue.Item[*liveTree], due bool) {
 	item.Reward = record.EstimatedUpokt
 	w := t.windows()
 	if w == nil { // what is due follows from the windows, which are learned first
-		item.Duty, item.Deadline = dutyOf(record), record.EndHeight+1
+		item.Duty, item.Deadline = queue.RequiredProof, record.EndHeight+1
 		return item, true
 	}
 	switch nextStep(record.State, record.Requirement, *w, height) {
@@ -122,21 +122,6 @@ func (t *liveTree) item(height int64) (item queue.Item[*liveTree], due bool) {
 	return item, true
 }
 
-// dutyOf returns the duty of a session whose windows are not known.
-func dutyOf(record *Record) queue.Duty {
-	switch record.State {
-	case StateClaimed, StateProving:
-		if record.Requirement != RequirementNone {
-			return queue.RequiredProof
-		}
-		return queue.Other
-	case StateProven:
-		return queue.Other
-	default:
-		return queue.Claim
-	}
-}
-
 // waitingTrees is the queue's backlog: the sessions without an outcome, which are
 // in the store too.
 type waitingTrees struct{ m *sessionsManager }
@@ -151,6 +136,9 @@ func (w waitingTrees) Waiting(_ context.Context, n int, known func(string) bool)
 // frees its worker while it waits.
 func (m *sessionsManager) workOn(ctx context.Context, item queue.Item[*liveTree]) (retryAt int64) {
 	tree, height := item.Payload, m.height()
+	if tree.windows() == nil {
+		return m.learnWindows(ctx, tree, height)
+	}
 	stepCtx, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
 	if !m.take(tree, height, interrupt) {
@@ -190,18 +178,20 @@ func (m *sessionsManager) stepFailed(ctx context.Context, tree *liveTree, height
 		"session", tree.key.String(), "state", tree.snapshot().State, "height", height, "error", err)
 }
 
-// nextStep decides what is to be done for the session, learning its windows first.
-func (m *sessionsManager) nextStep(ctx context.Context, tree *liveTree, height int64) (step, error) {
-	record := tree.snapshot()
-	if tree.windows() == nil {
-		params, err := m.shared.SharedParamsAt(ctx, record.EndHeight)
-		if err != nil {
-			return stepNone, fmt.Errorf("shared params at %d: %w", record.EndHeight, err)
-		}
-		w := windowsOf(params, record.EndHeight)
-		tree.known.Store(&w)
+// learnWindows finds the windows of a session out, and queues it by them.
+func (m *sessionsManager) learnWindows(ctx context.Context, tree *liveTree, height int64) (retryAt int64) {
+	end := tree.key.SessionEnd
+	params, err := m.shared.SharedParamsAt(ctx, end)
+	if err != nil {
+		m.stepFailed(ctx, tree, height, fmt.Errorf("shared params at %d: %w", end, err))
+		return height + 1
 	}
-	return nextStep(record.State, record.Requirement, *tree.windows(), height), nil
+	w := windowsOf(params, end)
+	tree.known.Store(&w)
+	if item, due := tree.item(height); due {
+		m.queue.Add(item)
+	}
+	return 0
 }
 
 // take marks the tree as being worked on at a height, if it is not, and was not at

@@ -38,11 +38,8 @@ func await(ctx context.Context, outcome <-chan relayer.Outcome) relayer.Outcome 
 
 // begin does what a step has to do before it waits.
 func (m *sessionsManager) begin(ctx context.Context, tree *liveTree, height int64) (waiter, error) {
-	next, err := m.nextStep(ctx, tree, height)
-	if err != nil {
-		return nil, err
-	}
-	switch next {
+	record := tree.snapshot()
+	switch nextStep(record.State, record.Requirement, *tree.windows(), height) {
 	case stepSeal:
 		return m.sealAndClaim(ctx, tree, height)
 	case stepClaim:
