@@ -39,8 +39,8 @@ var errUnfinished = errors.New("reading did not end")
 // spill is what the queue remembers of the items that it has forgotten.
 type spill[P any] struct {
 	any    bool // the backlog may hold items that memory does not
-	unread bool // and those may be more urgent than what memory holds
-	dry    bool // the backlog is not read before the next height
+	unread bool // and those may be more urgent than what memory holds: it is read first
+	dry    bool // but not before the next height
 	// best is no less urgent than anything forgotten because of its urgency. Nil if
 	// there is no such item.
 	best *entry[P]
@@ -120,7 +120,8 @@ func (q *Queue[P]) endRead(ctx context.Context, r *reading, items []Item[P], err
 		q.spill.dry = q.spill.dry || news == 0
 	}
 	q.trim()
-	q.spill.any, q.spill.unread = r.missed, false
+	q.spill.any = r.missed
+	q.spill.unread = r.missed && q.spill.dry
 	return nil
 }
 

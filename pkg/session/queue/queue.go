@@ -214,7 +214,7 @@ func (q *Queue[P]) Retry(item Item[P], height int64) {
 		last := q.delayed.last()
 		q.delayed.remove(last)
 		q.forget(last)
-		q.spill.dry = true
+		q.spill.unread, q.spill.dry = true, true
 	}
 }
 

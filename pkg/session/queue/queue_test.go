@@ -256,6 +256,26 @@ func TestRetry_NeitherSpinsNorLosesAtTheBound(t *testing.T) {
 	}
 }
 
+// What is held back in line does not keep away a required proof that did not fit into
+// memory.
+func TestRetry_AProofLeftToTheBacklogComesBackPastAFullLine(t *testing.T) {
+	s := &stored{}
+	for _, key := range []string{"p1", "p2", "p3"} {
+		s.items = append(s.items, Item[int]{Key: key, Priority: Priority{Duty: RequiredProof}})
+	}
+	s.items = append(s.items, claim("c1"), claim("c2"))
+	q := mustNew(t, 2, s)
+	q.Pause(Balance, "0 POKT")
+	for _, key := range []string{"p1", "p2", "p3"} {
+		q.Retry(mustTake(t, q, key), 9)
+	}
+	q.Add(claim("c1"))
+	q.Add(claim("c2"))
+	mustWait(t, q)
+	q.Advance(1)
+	mustTake(t, q, "p3")
+}
+
 func TestPause_HoldsEverythingBackButRequiredProofsAndUrgentClaims(t *testing.T) {
 	q := mustNew(t, 8, backlogFunc(empty))
 	q.Advance(5)
