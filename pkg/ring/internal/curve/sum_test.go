@@ -41,7 +41,7 @@ func checkSum(t *testing.T, m, x *big.Int, p curve.Base, n, y *big.Int, q curve.
 func TestSum_AgreesWithDecredWhateverIsPrecomputed(t *testing.T) {
 	x, y := big.NewInt(1_000_003), new(big.Int).Rsh(order(), 1)
 	p, q := affine(t, x), affine(t, y)
-	numbers := scalars(300)
+	numbers := scalars(140)
 	for _, wide := range combWidths() {
 		for _, narrow := range []int{0, 5, 8} {
 			a, b := baseOf(p, wide), baseOf(q, narrow)
