@@ -36,6 +36,7 @@ type Authenticator struct {
 	sessions *sessionTable
 	rings    *rings
 	gate     *gate
+	signers  signers
 
 	// suppliersOf limits which suppliers answer for a service; a service that
 	// is not in it is answered for by all.
@@ -85,7 +86,8 @@ func NewAuthenticator(deps depinject.Config, opts ...Option) (*Authenticator, er
 	if err := a.sessions.init(); err != nil {
 		return nil, fmt.Errorf("relay authenticator: %w", err)
 	}
-	a.sessions.blocks, a.sessions.keys, a.rings.shared = a.blocks, a.keys, a.shared
+	a.sessions.blocks, a.sessions.keys = a.blocks, a.keys
+	a.rings.shared, a.signers.keys = a.shared, a.keys
 	for _, opt := range opts {
 		opt(a)
 	}
