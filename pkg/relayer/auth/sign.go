@@ -6,8 +6,6 @@ import (
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
-	decred "github.com/decred/dcrd/dcrec/secp256k1/v4"
-	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -54,7 +52,7 @@ func (s *signers) of(operatorAddress string) (signer, bool) {
 	}
 	made := signer{foreign: key}
 	if plain, ok := key.(*secp256k1.PrivKey); ok {
-		made = signer{own: decred.PrivKeyFromBytes(plain.Key)}
+		made = signer{own: newHeldKey(plain.Key)}
 	}
 	s.made.Store(operatorAddress, made)
 	return made, true
@@ -63,24 +61,17 @@ func (s *signers) of(operatorAddress string) (signer, bool) {
 // signer signs with one key: one that is held in memory, or a foreign one that
 // signs by itself.
 type signer struct {
-	own     *decred.PrivateKey
+	own     *heldKey
 	foreign cryptotypes.PrivKey
 }
 
 // sign returns the signature of the SHA-256 hash of message: R and S, 32 bytes
 // each, with S in the lower half. The nonce is that of RFC 6979, so that the
-// bytes are those of the Cosmos SDK for the same key. In its arithmetic with the
-// nonce it takes as varying a time as the SDK does, as there is no implementation
-// in Go that does not.
+// bytes are those of the Cosmos SDK for the same key.
 func (s signer) sign(message []byte) ([]byte, error) {
 	if s.own == nil {
 		return s.foreign.Sign(message)
 	}
 	hash := sha256.Sum256(message)
-	signed := ecdsa.Sign(s.own, hash[:])
-	half, other := signed.R(), signed.S()
-	signature := make([]byte, 64)
-	half.PutBytesUnchecked(signature[:32])
-	other.PutBytesUnchecked(signature[32:])
-	return signature, nil
+	return s.own.sign(hash[:])
 }

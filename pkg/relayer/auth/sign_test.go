@@ -61,7 +61,7 @@ func BenchmarkSign(b *testing.B) {
 	key := secp256k1.GenPrivKeyFromSecret([]byte("supplier"))
 	signers := signers{keys: someKeys{"own": key, "foreign": sdkKey{key}}}
 	message := bytes.Repeat([]byte{7}, 32)
-	for name, address := range map[string]string{"parsed key": "own", "Cosmos SDK": "foreign"} {
+	for name, address := range map[string]string{"held key": "own", "Cosmos SDK": "foreign"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
