@@ -31,6 +31,7 @@ func ranks() map[string]int {
 		"pkg/ring":       0,
 
 		"pkg/relayer":        1,
+		"pkg/relayer/buffer": 1,
 		"pkg/relayer/config": 1,
 
 		"pkg/chain":           2,

@@ -57,6 +57,8 @@ type Instance struct {
 	parts  *parts
 	miner  relayMiner
 	admin  *admin.Server // nil if there is no socket
+	// unfollow ends the authenticator's look at blocks, nil before Start.
+	unfollow func()
 
 	endpoints []*endpoint // metrics, profiles, pings
 }
@@ -196,7 +198,12 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 }
 
 // Start serves relays.
-func (i *Instance) Start(ctx context.Context) error { return i.miner.Start(ctx) }
+func (i *Instance) Start(ctx context.Context) error {
+	if i.unfollow == nil {
+		i.unfollow = i.parts.auth.Follow(context.WithoutCancel(ctx))
+	}
+	return i.miner.Start(ctx)
+}
 
 // Sessions returns the records of all sessions in the store.
 func (i *Instance) Sessions() ([]*session.Record, error) {
@@ -214,6 +221,9 @@ func (i *Instance) Stop(ctx context.Context) error {
 // close closes what is open: whoever needs something is closed before it.
 func (i *Instance) close(ctx context.Context) error {
 	var errs []error
+	if i.unfollow != nil {
+		i.unfollow()
+	}
 	for _, e := range i.endpoints {
 		errs = append(errs, e.stop())
 	}

@@ -19,6 +19,7 @@ func (i *Instance) metrics() *prometheus.Registry {
 	)
 	i.registerChain(registry)
 	i.registerStore(registry)
+	registerFront(registry, i.parts.front, i.parts.auth.Stats)
 	registry.MustRegister(&sessionsCollector{records: i.Sessions})
 	return registry
 }

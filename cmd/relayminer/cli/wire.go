@@ -21,6 +21,8 @@ type parts struct {
 	miner    relayer.Miner
 	sessions relayer.RelayerSessionsManager
 	keeper   relayer.RelayerSessionsManager // the sessions manager without its decorator
+	front    relayer.RelayerProxy           // the proxy without its decorator
+	auth     *auth.Authenticator
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -29,13 +31,13 @@ type parts struct {
 func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators) (*parts, error) {
 	authenticator, err := auth.NewAuthenticator(
 		depinject.Configs(base, depinject.Supply(ring.Reference{})),
-		serviceSuppliers(cfg, keys)...,
+		authOptions(cfg, keys)...,
 	)
 	if err != nil {
 		return nil, err
 	}
 	deps := depinject.Configs(base, depinject.Supply(authenticator))
-	p := &parts{}
+	p := &parts{auth: authenticator}
 	if p.proxy, err = proxy.NewRelayerProxy(deps); err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.sessions, err = session.NewRelayerSessionsManager(deps); err != nil {
 		return nil, err
 	}
-	p.keeper = p.sessions
+	p.keeper, p.front = p.sessions, p.proxy
 	return p, p.decorate(deps, decorate)
 }
 
@@ -66,10 +68,13 @@ func (p *parts) config() depinject.Config {
 	return depinject.Supply(p.proxy, p.miner, p.sessions)
 }
 
-// serviceSuppliers limits each service to the suppliers whose keys are
-// configured for it.
-func serviceSuppliers(cfg *config.Config, keys *chain.Keys) []auth.Option {
-	options := make([]auth.Option, 0, len(cfg.Services))
+// authOptions limits each service to the suppliers whose keys are configured for
+// it, and says which rings are accepted.
+func authOptions(cfg *config.Config, keys *chain.Keys) []auth.Option {
+	options := make([]auth.Option, 0, len(cfg.Services)+1)
+	if cfg.AcceptPlaceholderRings {
+		options = append(options, auth.WithPlaceholderRings())
+	}
 	for _, service := range cfg.Services {
 		options = append(options, auth.WithServiceSuppliers(service.ID, addressesOf(service, keys)...))
 	}

@@ -19,7 +19,7 @@ type callerKey struct{}
 // strangers may have the chain asked is limited per network of callers: /24 of
 // IPv4 and /48 of IPv6. Requests without a caller share one limit.
 func WithCaller(ctx context.Context, address netip.Addr) context.Context {
-	return context.WithValue(ctx, callerKey{}, networkOf(address))
+	return context.WithValue(ctx, callerKey{}, NetworkOf(address))
 }
 
 // callerOf returns the caller's network, the zero value if there is none.
@@ -28,9 +28,9 @@ func callerOf(ctx context.Context) netip.Prefix {
 	return network
 }
 
-// networkOf returns the network that an address counts to, the zero value for
-// one that is not valid.
-func networkOf(address netip.Addr) netip.Prefix {
+// NetworkOf returns the network that an address counts to: /24 of IPv4 and /48 of
+// IPv6. It is the zero value for one that is not valid.
+func NetworkOf(address netip.Addr) netip.Prefix {
 	address = address.Unmap().WithZone("")
 	bits := callerBits6
 	if address.Is4() {

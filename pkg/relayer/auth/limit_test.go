@@ -68,11 +68,11 @@ func TestNetworkOf_CountsWhatOneCustomerHasAsOne(t *testing.T) {
 		"255.255.255.255":     "255.255.255.0/24",
 		"2001:db8:1:ffff::12": "2001:db8:1::/48",
 	} {
-		if got := networkOf(netip.MustParseAddr(address)); got.String() != want {
+		if got := NetworkOf(netip.MustParseAddr(address)); got.String() != want {
 			t.Errorf("%s: %s, want %s", address, got, want)
 		}
 	}
-	if got := networkOf(netip.Addr{}); got != (netip.Prefix{}) {
+	if got := NetworkOf(netip.Addr{}); got != (netip.Prefix{}) {
 		t.Errorf("no address: %s", got)
 	}
 	if got := callerOf(context.Background()); got != (netip.Prefix{}) {

@@ -160,7 +160,7 @@ func newFixture(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture
 		f.service.CloseClientConnections()
 		f.service.Close()
 	})
-	f.config = &config.Config{Services: []*config.Service{f.newService(t, "svc")}}
+	f.config = &config.Config{MaxConnections: 1000, Services: []*config.Service{f.newService(t, "svc")}}
 	for _, change := range changes {
 		change(f)
 	}
@@ -217,7 +217,8 @@ func (f *fixture) newService(t testing.TB, id string) *config.Service {
 		t.Fatal(err)
 	}
 	return &config.Service{
-		ID: id, ListenAddr: "127.0.0.1:0", RequestTimeout: patience, MaxBodySize: 1 << 20,
+		ID: id, ListenAddr: "127.0.0.1:0", RequestTimeout: patience,
+		MaxBodySize: 1 << 20, MaxResponseSize: 1 << 20, MaxInflatedSize: 4 << 20,
 		DefaultBackend: &config.Backend{URL: u},
 		Backends:       map[sharedtypes.RPCType]*config.Backend{},
 	}
