@@ -2,14 +2,18 @@ package auth_test
 
 import (
 	"context"
+	"crypto/sha3"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
+	dleqtypes "github.com/pokt-network/go-dleq/types"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+	ringgo "github.com/pokt-network/ring-go"
 
 	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -220,4 +224,80 @@ func TestVerifyRelayRequest_NewDelegationCountsAtOnce(t *testing.T) {
 	if err := a.VerifyRelayRequest(context.Background(), request, service); err != nil {
 		t.Error(err)
 	}
+}
+
+// A signature can be turned so that the ring begins with another member. The
+// result verifies, and is the same relay.
+func TestFingerprint_IsTheSameForATurnedRing(t *testing.T) {
+	request := signed(t)
+	original := request.Meta.Signature
+	turned := turn(t, request)
+	if string(turned) == string(original) {
+		t.Fatal("nothing was turned")
+	}
+	request.Meta.Signature = turned
+	newWorld().accepts(t, request)
+
+	one, ok := auth.Fingerprint(original)
+	other, okToo := auth.Fingerprint(turned)
+	if !ok || !okToo || one != other {
+		t.Errorf("fingerprints %x and %x differ", one, other)
+	}
+	if again, _ := auth.Fingerprint(signed(t).Meta.Signature); again == one {
+		t.Error("two signatures of equal requests have one fingerprint")
+	}
+	if _, ok := auth.Fingerprint(original[:100]); ok {
+		t.Error("half a signature has a fingerprint")
+	}
+}
+
+// turn returns the request's signature with the ring beginning at the second of
+// its two members: the challenge is that which follows from the first.
+func turn(t *testing.T, request *servicetypes.RelayRequest) []byte {
+	t.Helper()
+	message, err := request.GetSignableBytesHash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	curve := ringgo.Secp256k1()
+	decode := func(bytes []byte) dleqtypes.Point {
+		point, err := curve.DecodeToPoint(bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return point
+	}
+	scalar := func(bytes []byte) dleqtypes.Scalar {
+		s, err := curve.DecodeToScalar(bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	signature := request.Meta.Signature
+	challenge, image := scalar(signature[4:36]), decode(signature[36:69])
+	first, second := signature[69:134], signature[134:199]
+	s, member := scalar(first[:32]), decode(first[32:])
+	left := curve.ScalarBaseMul(s).Add(curve.ScalarMul(challenge, member))
+	right := curve.ScalarMul(s, hashToPoint(t, first[32:])).Add(curve.ScalarMul(challenge, image))
+	next, err := curve.HashToScalar(append(append(message[:], left.Encode()...), right.Encode()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(signature[:4], next.Encode(), signature[36:69], second, first)
+}
+
+// hashToPoint hashes a compressed key to a point of the curve, as signatures do:
+// it hashes until the hash is the abscissa of one with an even ordinate.
+func hashToPoint(t *testing.T, key []byte) dleqtypes.Point {
+	t.Helper()
+	hash := sha3.Sum256(key)
+	for range 128 {
+		if point, err := ringgo.Secp256k1().DecodeToPoint(append([]byte{2}, hash[:]...)); err == nil {
+			return point
+		}
+		hash = sha3.Sum256(hash[:])
+	}
+	t.Fatal("no point found")
+	return nil
 }

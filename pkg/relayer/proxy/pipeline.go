@@ -36,6 +36,7 @@ type pipeline struct {
 	services relayer.ServiceQuerier
 	intake   relayer.RelayIntake
 	receipts *relayer.Receipts
+	replays  replays
 	served   *observable.Source[*servicetypes.Relay]
 }
 

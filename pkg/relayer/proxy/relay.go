@@ -121,7 +121,7 @@ func (s *httpServer) serveRelay(
 		return nil, err
 	}
 	ctx := auth.WithCaller(r.Context(), callerOf(r.RemoteAddr))
-	return s.pipeline.serve(ctx, arrival.Add(service.RequestTimeout), service, request,
+	return s.pipeline.serveOnce(ctx, arrival.Add(service.RequestTimeout), service, request,
 		s.forwarder(service, target, request, source))
 }
 
