@@ -33,6 +33,7 @@ func ranks() map[string]int {
 		"pkg/ring/internal/curve": 0,
 
 		"pkg/relayer":        1,
+		"pkg/relayer/buffer": 1,
 		"pkg/relayer/config": 1,
 
 		"pkg/chain":           2,

@@ -71,6 +71,9 @@ type Instance struct {
 
 	prefetcher *chain.Prefetcher
 
+	// unfollow ends the authenticator's look at blocks, nil before Start.
+	unfollow func()
+
 	endpoints []*endpoint // metrics, profiles, pings
 }
 
@@ -236,6 +239,9 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 
 // Start serves relays.
 func (i *Instance) Start(ctx context.Context) error {
+	if i.unfollow == nil {
+		i.unfollow = i.parts.auth.Follow(context.WithoutCancel(ctx))
+	}
 	if err := i.keeper.Start(ctx); err != nil {
 		return err
 	}
@@ -276,6 +282,9 @@ func (i *Instance) Stop(ctx context.Context) error {
 // close closes what is open: whoever needs something is closed before it.
 func (i *Instance) close(ctx context.Context) error {
 	var errs []error
+	if i.unfollow != nil {
+		i.unfollow()
+	}
 	for _, e := range i.endpoints {
 		errs = append(errs, e.stop())
 	}

@@ -22,6 +22,7 @@ func (i *Instance) metrics() *prometheus.Registry {
 	)
 	i.registerChain(registry)
 	i.registerStore(registry)
+	registerFront(registry, i.parts.front, i.parts.auth.Stats)
 	i.registerKeeper(registry)
 	i.registerMeter(registry)
 	i.registerRings(registry)

@@ -23,6 +23,8 @@ type parts struct {
 	manager  relayer.RelayerSessionsManager // the sessions manager without its decorator
 	meter    *meter.Meter
 	refusals *session.Refusals
+	front    relayer.RelayerProxy // the proxy without its decorator
+	auth     *auth.Authenticator
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -30,11 +32,11 @@ type parts struct {
 // chain; replacing any of those replaces it for all parts. The parts are returned
 // decorated. onFailure is told of a part that has failed for good.
 func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators, onFailure func(error)) (*parts, error) {
-	authenticator, err := auth.NewAuthenticator(base, serviceSuppliers(cfg, keys)...)
+	authenticator, err := auth.NewAuthenticator(base, authOptions(cfg, keys)...)
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{refusals: session.NewRefusals(keys.Addresses(), serviceIDs(cfg))}
+	p := &parts{auth: authenticator, refusals: session.NewRefusals(keys.Addresses(), serviceIDs(cfg))}
 	if p.meter, err = meter.NewRelayMeter(base, meter.WithSuppliers(suppliers(cfg, keys)...)); err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.sessions, err = session.NewRelayerSessionsManager(deps, session.WithOnFailure(onFailure)); err != nil {
 		return nil, err
 	}
-	p.manager = p.sessions
+	p.manager, p.front = p.sessions, p.proxy
 	return p, p.decorate(deps, decorate)
 }
 
@@ -69,10 +71,13 @@ func (p *parts) config() depinject.Config {
 	return depinject.Supply(p.proxy, p.miner, p.sessions)
 }
 
-// serviceSuppliers limits each service to the suppliers whose keys are
-// configured for it.
-func serviceSuppliers(cfg *config.Config, keys *chain.Keys) []auth.Option {
-	options := make([]auth.Option, 0, len(cfg.Services))
+// authOptions limits each service to the suppliers whose keys are configured for
+// it, and says which rings are accepted.
+func authOptions(cfg *config.Config, keys *chain.Keys) []auth.Option {
+	options := make([]auth.Option, 0, len(cfg.Services)+1)
+	if cfg.AcceptPlaceholderRings {
+		options = append(options, auth.WithPlaceholderRings())
+	}
 	for _, service := range cfg.Services {
 		options = append(options, auth.WithServiceSuppliers(service.ID, addressesOf(service, keys)...))
 	}

@@ -2,15 +2,12 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"cosmossdk.io/depinject"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
-	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
-	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/ring"
@@ -34,10 +31,12 @@ type SigningKeys interface {
 // concurrently.
 type Authenticator struct {
 	blocks   relayer.BlockSource
-	sessions relayer.SessionQuerier
 	shared   relayer.SharedQuerier
 	keys     SigningKeys
+	sessions *sessionTable
 	rings    *rings
+	gate     *gate
+	signers  signers
 
 	// suppliersOf limits which suppliers answer for a service; a service that
 	// is not in it is answered for by all.
@@ -56,6 +55,13 @@ func WithServiceSuppliers(serviceID string, operatorAddresses ...string) Option 
 	return func(a *Authenticator) { a.suppliersOf[serviceID] = allowed }
 }
 
+// WithPlaceholderRings accepts the placeholder key in the rings of applications
+// without gateways, as the chain does. Its private half is public, so that anybody
+// can then be served at the cost of such an application, and a relay that was
+// signed with it cannot be proven once the application has delegated to a gateway.
+// The default is to refuse it.
+func WithPlaceholderRings() Option { return func(a *Authenticator) { a.rings.placeholders = true } }
+
 // NewAuthenticator returns an authenticator.
 //
 // Required dependencies:
@@ -65,14 +71,23 @@ func WithServiceSuppliers(serviceID string, operatorAddresses ...string) Option 
 //   - SigningKeys
 //   - RingVerifier
 func NewAuthenticator(deps depinject.Config, opts ...Option) (*Authenticator, error) {
-	a := &Authenticator{rings: &rings{}, suppliersOf: make(map[string][]string)}
+	a := &Authenticator{
+		sessions:    &sessionTable{},
+		rings:       &rings{},
+		gate:        newGate(),
+		suppliersOf: make(map[string][]string),
+	}
 	if err := depinject.Inject(deps,
-		&a.blocks, &a.sessions, &a.shared, &a.keys,
+		&a.blocks, &a.sessions.querier, &a.shared, &a.keys,
 		&a.rings.apps, &a.rings.accounts, &a.rings.verifier,
 	); err != nil {
 		return nil, fmt.Errorf("relay authenticator: %w", err)
 	}
-	a.rings.shared = a.shared
+	if err := a.sessions.init(); err != nil {
+		return nil, fmt.Errorf("relay authenticator: %w", err)
+	}
+	a.sessions.blocks, a.sessions.keys = a.blocks, a.keys
+	a.rings.shared, a.signers.keys = a.shared, a.keys
 	for _, opt := range opts {
 		opt(a)
 	}
@@ -80,8 +95,10 @@ func NewAuthenticator(deps depinject.Config, opts ...Option) (*Authenticator, er
 }
 
 // VerifyRelayRequest returns nil if the request may be served for serviceID. Its
-// errors carry a reason of package relayer, except when the chain could not be asked:
-// then the request is neither good nor bad, and the reason is ErrInternal.
+// errors carry a reason of package relayer. Three of them say nothing about the
+// request: ErrInternal that the chain could not be asked, ErrRateLimited that the
+// caller (see WithCaller) or the application asked for too many sessions that are
+// not known here, and ErrRequestLimit that too many requests wait to be verified.
 func (a *Authenticator) VerifyRelayRequest(
 	ctx context.Context,
 	request *servicetypes.RelayRequest,
@@ -95,12 +112,21 @@ func (a *Authenticator) VerifyRelayRequest(
 	if err := a.checkHeights(ctx, meta.SessionHeader); err != nil {
 		return err
 	}
-	if err := a.checkSession(ctx, meta.SessionHeader, meta.SupplierOperatorAddress); err != nil {
+	if err := a.sessions.check(ctx, meta.SessionHeader, meta.SupplierOperatorAddress); err != nil {
 		return err
 	}
 	if err := a.rings.checkMembers(ctx, meta.SessionHeader, signature); err != nil {
 		return err
 	}
+	return a.verify(ctx, request, signature)
+}
+
+// verify checks the signature itself when its turn has come.
+func (a *Authenticator) verify(ctx context.Context, request *servicetypes.RelayRequest, signature ring.Signature) error {
+	if err := a.gate.enter(ctx); err != nil {
+		return err
+	}
+	defer a.gate.leave()
 	return a.rings.checkSignature(request, signature)
 }
 
@@ -150,105 +176,33 @@ func (a *Authenticator) checkSupplier(operatorAddress, serviceID string) error {
 	return nil
 }
 
-// checkHeights checks that the session has begun, or does in the next block, and
-// that its grace period is not over. It leaves only heights near the newest block, so that a stranger
-// cannot have the chain asked about a different past session each time.
-func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.SessionHeader) error {
-	latest := a.blocks.Latest()
-	if latest == nil {
-		return relayer.ErrInternal.Wrapf("no block seen yet")
-	}
-	start, end := header.SessionStartBlockHeight, header.SessionEndBlockHeight
-	if start > latest.Height+1 {
-		return future(start, latest.Height)
-	}
-	live, err := a.shared.SharedParams(ctx)
-	if err != nil {
-		return relayer.ErrInternal.Wrapf("shared params: %w", err)
-	}
-	length := int64(live.NumBlocksPerSession)
-	if end >= latest.Height {
-		// A new session length begins with a session (x/shared), so the one in
-		// force now is that of the session that the newest block belongs to.
-		if start+length <= latest.Height {
-			return relayer.ErrInvalidSession.Wrapf("sessions have %d blocks, the one from height %d cannot last until %d",
-				length, start, end)
-		}
-		return nil
-	}
-	// Loose, since the grace period may have changed after the session.
-	if end+int64(live.GracePeriodEndOffsetBlocks)+length < latest.Height {
-		return expired(end, latest.Height)
-	}
-	params, err := a.shared.SharedParamsAt(ctx, end)
-	if err != nil {
-		return relayer.ErrInternal.Wrapf("shared params at %d: %w", end, err)
-	}
-	if sharedtypes.IsGracePeriodElapsed(params, end, latest.Height) {
-		return expired(end, latest.Height)
-	}
-	if start != sharedtypes.GetSessionStartHeight(params, end) {
-		return relayer.ErrInvalidSession.Wrapf("no session lasts from height %d to %d", start, end)
-	}
-	return nil
+// Stats are counts since the start.
+type Stats struct {
+	// SessionQueries is how often the chain was asked for a session.
+	SessionQueries uint64
+	// SessionsRefusedFromMemory is how many requests named a session of which
+	// the chain had just said that it does not exist.
+	SessionsRefusedFromMemory uint64
+	// SessionsRateLimited is how many requests were refused because their caller
+	// or application asked for too many sessions that are not known here.
+	SessionsRateLimited uint64
+	// Verifications is how many ring signatures were verified.
+	Verifications uint64
+	// VerificationsRefused is how many requests were refused because too many
+	// waited to be verified.
+	VerificationsRefused uint64
+	// VerificationsWaiting is how many are being verified or wait now.
+	VerificationsWaiting int64
 }
 
-func future(start, latest int64) error {
-	return relayer.ErrInvalidSession.Wrapf("session starts at height %d, the chain is at %d", start, latest)
-}
-
-func expired(end, latest int64) error {
-	return relayer.ErrInvalidSession.Wrapf("session expired: it ended at height %d, the chain is at %d", end, latest)
-}
-
-// checkSession checks that the session is the chain's, in every field, and that
-// the supplier takes part in it.
-func (a *Authenticator) checkSession(
-	ctx context.Context,
-	header *sessiontypes.SessionHeader,
-	supplier string,
-) error {
-	session, err := a.sessions.Session(ctx, header.ApplicationAddress, header.ServiceId, header.SessionStartBlockHeight)
-	switch {
-	case errors.Is(err, relayer.ErrNotFound):
-		return relayer.ErrUnknownSession.Wrapf("application %q has no session for service %q at height %d: %w",
-			header.ApplicationAddress, header.ServiceId, header.SessionStartBlockHeight, err)
-	case err != nil:
-		// A gateway that follows another node can be one block ahead of this one.
-		if latest := a.blocks.Latest(); latest != nil && header.SessionStartBlockHeight > latest.Height {
-			return future(header.SessionStartBlockHeight, latest.Height)
-		}
-		return relayer.ErrInternal.Wrapf("session: %w", err)
-	case session.Header == nil || *session.Header != *header:
-		return relayer.ErrInvalidSession.Wrapf("header differs from the chain's session %s", session.SessionId)
+// Stats returns the counts.
+func (a *Authenticator) Stats() Stats {
+	return Stats{
+		SessionQueries:            a.sessions.queries.Load(),
+		SessionsRefusedFromMemory: a.sessions.remembered.Load(),
+		SessionsRateLimited:       a.sessions.limited.Load(),
+		Verifications:             a.gate.entered.Load(),
+		VerificationsRefused:      a.gate.refused.Load(),
+		VerificationsWaiting:      a.gate.inside.Load(),
 	}
-	for _, candidate := range session.Suppliers {
-		if candidate.OperatorAddress == supplier {
-			return nil
-		}
-	}
-	return relayer.ErrSupplierNotInSession.Wrapf("supplier %q, session %s", supplier, session.SessionId)
-}
-
-// SignRelayResponse sets the response's payload hash and the signature of the
-// supplier. The payload must not be empty (x/service: a response without a
-// payload has no payload hash and cannot be proven).
-func (a *Authenticator) SignRelayResponse(response *servicetypes.RelayResponse, operatorAddress string) error {
-	key, ours := a.keys.Signer(operatorAddress)
-	if !ours {
-		return relayer.ErrUndefinedSigner.Wrapf("supplier %q", operatorAddress)
-	}
-	if err := response.UpdatePayloadHash(); err != nil {
-		return relayer.ErrInvalidResponse.Wrapf("%w", err)
-	}
-	digest, err := response.GetSignableBytesHash()
-	if err != nil {
-		return relayer.ErrInvalidResponse.Wrapf("%w", err)
-	}
-	signature, err := key.Sign(digest[:])
-	if err != nil {
-		return relayer.ErrInternal.Wrapf("sign as %q: %w", operatorAddress, err)
-	}
-	response.Meta.SupplierOperatorSignature = signature
-	return nil
 }

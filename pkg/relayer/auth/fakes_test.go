@@ -3,7 +3,6 @@ package auth_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,14 +13,16 @@ import (
 	apptypes "github.com/pokt-network/poktroll/x/application/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
+	"go.uber.org/goleak"
 
+	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/ring"
 )
 
 func TestMain(m *testing.M) {
 	cosmostypes.GetConfig().SetBech32PrefixForAccount("pokt", "poktpub")
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
 }
 
 // The names by which a fakeChain remembers its queries.
@@ -43,6 +44,11 @@ type fakeChain struct {
 	app     *apptypes.Application
 	pubKeys map[string]cryptotypes.PubKey
 	failing map[string]error // by name of the query
+	blocks  *observable.Replay[*relayer.Block]
+
+	hold       <-chan struct{} // session queries wait for its end, unless nil
+	held       chan struct{}   // is told of each that waits
+	prefetched chan int64      // is told of each session query, unless nil
 
 	mu    sync.Mutex
 	asked []string
@@ -68,7 +74,35 @@ func (c *fakeChain) queries() []string {
 	return names
 }
 
-func (c *fakeChain) Blocks() relayer.BlocksObservable { return nil } // nobody observes
+// times fails the test unless the chain was asked that query that many times.
+func (w *world) times(t *testing.T, query string, want int) {
+	t.Helper()
+	if got := w.count(query); got != want {
+		t.Errorf("the chain was asked for %q %d times, want %d", query, got, want)
+	}
+}
+
+// count returns how many times the chain was asked the query.
+func (w *world) count(query string) int {
+	w.chain.mu.Lock()
+	defer w.chain.mu.Unlock()
+	count := 0
+	for _, name := range w.chain.asked {
+		if name == query {
+			count++
+		}
+	}
+	return count
+}
+
+// advance lets the chain have another session, at whose first height it is.
+func (c *fakeChain) advance(next *sessiontypes.SessionHeader) {
+	c.header = next
+	c.session = &sessiontypes.Session{Header: next, SessionId: next.SessionId, Suppliers: c.session.Suppliers}
+	c.height = next.SessionStartBlockHeight
+}
+
+func (c *fakeChain) Blocks() relayer.BlocksObservable { return c.blocks }
 
 func (c *fakeChain) Latest() *relayer.Block {
 	if c.height == 0 {
@@ -78,6 +112,13 @@ func (c *fakeChain) Latest() *relayer.Block {
 }
 
 func (c *fakeChain) Session(_ context.Context, app, service string, height int64) (*sessiontypes.Session, error) {
+	if c.hold != nil {
+		c.held <- struct{}{}
+		<-c.hold
+	}
+	if c.prefetched != nil {
+		defer func() { c.prefetched <- height }()
+	}
 	if err := c.ask(session); err != nil {
 		return nil, err
 	}

@@ -186,7 +186,7 @@ func TestVerifyRelayRequest_RefusesHeadersThatAreNotTheChains(t *testing.T) {
 		}, relayer.ErrInvalidSession, []string{shared, session}},
 		{"later start", middle, func(r *servicetypes.RelayRequest) {
 			r.Meta.SessionHeader.SessionStartBlockHeight++
-		}, relayer.ErrInvalidSession, []string{shared, session}},
+		}, relayer.ErrInvalidSession, []string{shared, sharedAt}},
 		{"later end", middle, func(r *servicetypes.RelayRequest) {
 			r.Meta.SessionHeader.SessionEndBlockHeight++
 		}, relayer.ErrInvalidSession, []string{shared, session}},
@@ -198,7 +198,7 @@ func TestVerifyRelayRequest_RefusesHeadersThatAreNotTheChains(t *testing.T) {
 		}, relayer.ErrUnknownSession, []string{shared, session}},
 		{"start in another session", middle, func(r *servicetypes.RelayRequest) {
 			r.Meta.SessionHeader.SessionStartBlockHeight = start - 1
-		}, relayer.ErrUnknownSession, []string{shared, session}},
+		}, relayer.ErrInvalidSession, []string{shared, sharedAt}},
 		{"longer than sessions are", middle, func(r *servicetypes.RelayRequest) {
 			r.Meta.SessionHeader.SessionStartBlockHeight = middle - blocks
 		}, relayer.ErrInvalidSession, []string{shared}},

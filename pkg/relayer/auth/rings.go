@@ -14,8 +14,16 @@ import (
 	"github.com/seed52205347/relayminer/pkg/ring"
 )
 
+// placeholderKey is the compressed public key that the chain puts into the ring of
+// an application without gateways (x/application: PlaceholderRingAddress). Its
+// private half can be computed by anybody.
+const placeholderKey = "\x02\x10\x66\xf2\x93\x70\x93\x56\xa3\x3e\x9c\x13\x01\x78\x67\x58" +
+	"\x6b\xaf\x52\x51\x3e\x84\x5b\xc4\x33\x52\x33\xa1\x5e\xd1\xe0\x0b\xaf"
+
 // rings checks ring signatures against the keys that may sign for an application.
 type rings struct {
+	placeholders bool // the placeholder key is accepted where the chain accepts it
+
 	apps     relayer.ApplicationQuerier
 	accounts relayer.AccountQuerier
 	shared   relayer.SharedQuerier
@@ -35,9 +43,19 @@ func (r *rings) checkMembers(ctx context.Context, header *sessiontypes.SessionHe
 	}
 	for i := range signature.Size() {
 		member := signature.Member(i)
-		if _, ok := allowed[string(member)]; !ok {
+		if _, ok := allowed[string(member)]; ok {
+			continue
+		}
+		switch {
+		case string(member) != placeholderKey:
 			return relayer.ErrInvalidRing.Wrapf("key %x is neither application %q nor a gateway of it",
 				member, header.ApplicationAddress)
+		case r.placeholders:
+			return relayer.ErrInvalidRing.Wrapf("placeholder key, but application %q has gateways",
+				header.ApplicationAddress)
+		default:
+			return relayer.ErrInvalidRing.Wrapf("placeholder key, with which anybody can sign: application %q must sign with its own key",
+				header.ApplicationAddress)
 		}
 	}
 	return nil
@@ -81,6 +99,9 @@ func (r *rings) allowedKeys(ctx context.Context, header *sessiontypes.SessionHea
 			return nil, 0, relayer.ErrInvalidRing.Wrapf("public key of %q is a %T, not a secp256k1 key", address, key)
 		}
 		keys[string(key.Bytes())] = struct{}{}
+	}
+	if r.placeholders && len(addresses) == 1 {
+		keys[placeholderKey] = struct{}{}
 	}
 	// An honest ring has one member for each address, also where an address
 	// occurs twice, or a lone application's key twice.

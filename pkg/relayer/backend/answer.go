@@ -13,27 +13,42 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
-// readBody reads an answer's body of at most limit bytes.
-func readBody(response *http.Response, limit int64) ([]byte, error) {
+// readBody reads an answer's body into the buffer.
+func readBody(response *http.Response, limits Limits, body *bytes.Buffer) error {
 	if response.Request.Method == http.MethodHead {
-		return nil, nil // its Content-Length is that of another answer
+		return nil // its Content-Length is that of another answer
 	}
-	if response.ContentLength > limit {
-		return nil, relayer.ErrResponseTooLarge.Wrapf("the service answered %d bytes, allowed are %d",
-			response.ContentLength, limit)
+	if response.ContentLength > limits.Answer {
+		return relayer.ErrResponseTooLarge.Wrapf("the service answered %d bytes, allowed are %d",
+			response.ContentLength, limits.Answer)
 	}
-	var body bytes.Buffer
-	if response.ContentLength > 0 {
-		body.Grow(int(response.ContentLength) + bytes.MinRead)
+	if length := response.ContentLength; length > 0 && length < firstBuffer {
+		body.Grow(int(length) + bytes.MinRead)
 	}
-	n, err := body.ReadFrom(io.LimitReader(response.Body, limit+1))
+	n, err := body.ReadFrom(&held{io.LimitReader(response.Body, limits.Answer+1), limits.Hold})
 	if err != nil {
-		return nil, fmt.Errorf("read the service's answer: %w", err)
+		return fmt.Errorf("read the service's answer: %w", err)
 	}
-	if n > limit {
-		return nil, relayer.ErrResponseTooLarge.Wrapf("the service answered more than %d bytes", limit)
+	if n > limits.Answer {
+		return relayer.ErrResponseTooLarge.Wrapf("the service answered more than %d bytes", limits.Answer)
 	}
-	return body.Bytes(), nil
+	return nil
+}
+
+// held is the body of an answer, which asks before its bytes are kept.
+type held struct {
+	source io.Reader
+	hold   func(bytes int64) error
+}
+
+func (h *held) Read(p []byte) (int, error) {
+	n, err := h.source.Read(p)
+	if h.hold != nil {
+		if refused := h.hold(int64(n)); refused != nil {
+			return n, refused
+		}
+	}
+	return n, err
 }
 
 // encodeAnswer returns the deterministic encoding of the answer as a

@@ -120,7 +120,7 @@ func TestHTTP_SameAnswerHasSameEncoding(t *testing.T) {
 	h := client(t)
 	var first *backend.Answer
 	for range 20 {
-		answer, err := h.Do(bounded(t), s.Backend, encode(t, get("/")), nil, maxBody)
+		answer, err := h.Do(bounded(t), s.Backend, encode(t, get("/")), nil, limits(maxBody))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestHTTP_ConnectionsAreReused(t *testing.T) {
 	for range 50 {
 		// The caller's wish to close concerns the caller's connection.
 		request := &sdktypes.POKTHTTPRequest{Method: "POST", BodyBz: []byte("x"), Header: headers("Connection: close")}
-		if _, err := h.Do(bounded(t), to, encode(t, request), nil, maxBody); err != nil {
+		if _, err := h.Do(bounded(t), to, encode(t, request), nil, limits(maxBody)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,7 +32,7 @@ func unanswered(ctx context.Context, target *config.Backend, cause error) error 
 	var netErr net.Error
 	var reason error
 	switch {
-	case errors.Is(cause, relayer.ErrResponseTooLarge):
+	case errors.Is(cause, relayer.ErrResponseTooLarge), errors.Is(cause, relayer.ErrRequestLimit):
 		reason = cause
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.As(cause, &netErr) && netErr.Timeout():
 		reason = relayer.ErrTimeout.Wrapf("the service did not answer in time")

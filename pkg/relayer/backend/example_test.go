@@ -37,7 +37,7 @@ func ExampleHTTP_Do() {
 	defer services.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	answer, err := services.Do(ctx, &config.Backend{URL: base}, payload, nil, 1<<20)
+	answer, err := services.Do(ctx, &config.Backend{URL: base}, payload, nil, backend.Limits{Answer: 1 << 20, Inflated: 1 << 22})
 	if err != nil {
 		fmt.Println(err)
 		return

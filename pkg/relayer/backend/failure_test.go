@@ -76,7 +76,7 @@ func TestHTTP_LimitOfTheAnswer(t *testing.T) {
 				// It fails if the reader has had enough, which is its right.
 				_, _ = fmt.Fprint(w, strings.Repeat("x", c.bytes))
 			})
-			answer, err := client(t).Do(context.Background(), s.Backend, encode(t, get("/")), nil, limit)
+			answer, err := client(t).Do(context.Background(), s.Backend, encode(t, get("/")), nil, limits(limit))
 			select {
 			case <-ended:
 			case <-time.After(patience):
@@ -99,7 +99,7 @@ func TestHTTP_DeclaredLengthBeyondTheLimitIsNotWaitedFor(t *testing.T) {
 	to := raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", true)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err := client(t).Do(ctx, to, encode(t, get("/")), nil, 1000)
+	_, err := client(t).Do(ctx, to, encode(t, get("/")), nil, limits(1000))
 	if !errors.Is(err, relayer.ErrResponseTooLarge) {
 		t.Errorf("error %v, want %v", err, relayer.ErrResponseTooLarge)
 	}
@@ -117,7 +117,7 @@ func TestHTTP_SilentServiceTimesOut(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), timeout)
 			defer cancel()
 			start := time.Now()
-			_, err := client(t).Do(ctx, to, encode(t, get("/")), nil, maxBody)
+			_, err := client(t).Do(ctx, to, encode(t, get("/")), nil, limits(maxBody))
 			if !errors.Is(err, relayer.ErrTimeout) {
 				t.Errorf("error %v, want %v", err, relayer.ErrTimeout)
 			}
@@ -145,7 +145,7 @@ func TestHTTP_ServiceWithoutAnAnswerIsAnInternalError(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			to := raw(t, c.reply, c.hold)
-			_, err := client(t).Do(bounded(t), to, encode(t, get("/")), nil, maxBody)
+			_, err := client(t).Do(bounded(t), to, encode(t, get("/")), nil, limits(maxBody))
 			if !errors.Is(err, relayer.ErrInternal) {
 				t.Errorf("error %v, want %v", err, relayer.ErrInternal)
 			}
@@ -161,7 +161,7 @@ func TestHTTP_UnreachableServiceIsNamedToTheOperatorOnly(t *testing.T) {
 	}
 	to := target(t, "http://"+listener.Addr().String()+"/secret")
 	listener.Close()
-	_, err = client(t).Do(bounded(t), to, encode(t, get("/")), nil, maxBody)
+	_, err = client(t).Do(bounded(t), to, encode(t, get("/")), nil, limits(maxBody))
 	if !errors.Is(err, relayer.ErrInternal) {
 		t.Errorf("error %v, want %v", err, relayer.ErrInternal)
 	}
@@ -177,7 +177,7 @@ func TestHTTP_CallerWhoLeavesEndsTheRequest(t *testing.T) {
 	ctx, leave := context.WithCancel(bounded(t))
 	leaving := time.AfterFunc(20*time.Millisecond, leave)
 	defer leaving.Stop()
-	_, err := client(t).Do(ctx, to, encode(t, get("/")), nil, maxBody)
+	_, err := client(t).Do(ctx, to, encode(t, get("/")), nil, limits(maxBody))
 	if !errors.Is(err, relayer.ErrInternal) || !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v because of %v", err, relayer.ErrInternal, context.Canceled)
 	}

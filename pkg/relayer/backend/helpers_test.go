@@ -126,7 +126,7 @@ func encode(t testing.TB, request *sdktypes.POKTHTTPRequest) []byte {
 // ask has the request answered, which must succeed.
 func ask(t testing.TB, to *config.Backend, request *sdktypes.POKTHTTPRequest) *sdktypes.POKTHTTPResponse {
 	t.Helper()
-	answer, err := client(t).Do(bounded(t), to, encode(t, request), nil, maxBody)
+	answer, err := client(t).Do(bounded(t), to, encode(t, request), nil, limits(maxBody))
 	if err != nil {
 		t.Fatalf("ask: %v", err)
 	}
@@ -148,3 +148,6 @@ func decode(t testing.TB, answer *backend.Answer) *sdktypes.POKTHTTPResponse {
 func get(address string) *sdktypes.POKTHTTPRequest {
 	return &sdktypes.POKTHTTPRequest{Method: http.MethodGet, Url: address}
 }
+
+// limits allows bodies of that many bytes, inflated or not.
+func limits(bytes int64) backend.Limits { return backend.Limits{Answer: bytes, Inflated: bytes} }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed52205347/relayminer/pkg/relayer/buffer"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
 
@@ -15,6 +16,9 @@ const (
 	dialTimeout = 5 * time.Second
 	// maxAnswerHeader bounds the bytes of the headers of an answer.
 	maxAnswerHeader = 1 << 20
+	// firstBuffer bounds the memory in bytes that is taken for an answer before
+	// its bytes arrive, whatever length the service declares.
+	firstBuffer = 1 << 20
 )
 
 // HTTP sends requests to services over HTTP and keeps connections to them. It
@@ -23,6 +27,7 @@ type HTTP struct {
 	// The transport is used without an http.Client around it, which would read
 	// the Location of a redirect and fail if that is not a URL.
 	transport *http.Transport
+	bodies    buffer.Pool
 }
 
 // NewHTTP returns a client without connections.
@@ -54,13 +59,24 @@ type Answer struct {
 	StatusCode int
 }
 
+// Limits are what one relay may take.
+type Limits struct {
+	// Answer is the most bytes that the body of an answer may have.
+	Answer int64
+	// Inflated is the most bytes to which a compressed body of a request may grow.
+	Inflated int64
+	// Hold is called as bytes of an answer arrive, and refuses them with an error,
+	// which should wrap relayer.ErrRequestLimit. Nil refuses none.
+	Hold func(bytes int64) error
+}
+
 // Do has the encoded POKTHTTPRequest in payload answered by the target.
 // pocketHeaders are the Pocket-* headers of the relay, which are sent if the
-// target wants them. The body of an answer may have maxBody bytes at most. Only
-// ctx bounds the time.
+// target wants them. Only ctx bounds the time.
 //
-// Errors carry one of the reasons relayer.ErrMalformedRequest,
-// ErrUnsupportedTransport, ErrTimeout, ErrResponseTooLarge and ErrInternal; none
+// Errors carry one of the reasons relayer.ErrMalformedRequest, ErrBodyTooLarge,
+// ErrUnsupportedTransport, ErrTimeout, ErrResponseTooLarge, ErrRequestLimit and
+// ErrInternal; none
 // of their texts tells where the service is. If the service was asked and gave
 // no answer the error is a *PrivateError, whose Cause does.
 func (h *HTTP) Do(
@@ -68,9 +84,9 @@ func (h *HTTP) Do(
 	target *config.Backend,
 	payload []byte,
 	pocketHeaders http.Header,
-	maxBody int64,
+	limits Limits,
 ) (*Answer, error) {
-	request, err := buildRequest(ctx, target, payload, pocketHeaders)
+	request, err := buildRequest(ctx, target, payload, pocketHeaders, limits.Inflated)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +99,12 @@ func (h *HTTP) Do(
 		// The connection is not HTTP any more, and ctx does not end reads from it.
 		return nil, unanswered(ctx, target, errProtocolSwitched)
 	}
-	body, err := readBody(response, maxBody)
-	if err != nil {
+	body := h.bodies.Get()
+	defer h.bodies.Put(body) // its bytes are copied into the encoding
+	if err := readBody(response, limits, body); err != nil {
 		return nil, unanswered(ctx, target, err)
 	}
-	encoded, err := encodeAnswer(response, body)
+	encoded, err := encodeAnswer(response, body.Bytes())
 	if err != nil {
 		return nil, unanswered(ctx, target, err)
 	}

@@ -34,6 +34,7 @@ func buildRequest(
 	target *config.Backend,
 	payload []byte,
 	pocketHeaders http.Header,
+	maxInflated int64,
 ) (*http.Request, error) {
 	if scheme := target.URL.Scheme; scheme != "http" && scheme != "https" {
 		return nil, relayer.ErrUnsupportedTransport.Wrapf("the service's backend is not an HTTP one")
@@ -57,6 +58,9 @@ func buildRequest(
 	}
 	request.URL, request.Host = address, address.Host
 	if err := copyHeaders(request.Header, asked); err != nil {
+		return nil, err
+	}
+	if err := checkInflated(asked.BodyBz, request.Header["Content-Encoding"], maxInflated); err != nil {
 		return nil, err
 	}
 	if target.ForwardPocketHeaders {

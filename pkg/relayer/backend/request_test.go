@@ -158,7 +158,7 @@ func TestHTTP_PocketHeadersAreTheRelayMinersOnly(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			to := *s.Backend
 			to.ForwardPocketHeaders = c.forward
-			if _, err := client(t).Do(bounded(t), &to, encode(t, request), real, maxBody); err != nil {
+			if _, err := client(t).Do(bounded(t), &to, encode(t, request), real, limits(maxBody)); err != nil {
 				t.Fatal(err)
 			}
 			equalHeaders(t, s.next(t).Header, c.want)
@@ -259,7 +259,7 @@ func TestHTTP_MalformedRequestsDoNotReachTheService(t *testing.T) {
 		{"broken host", encode(t, get("http://[::1"))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := client(t).Do(bounded(t), s.Backend, c.payload, nil, maxBody)
+			_, err := client(t).Do(bounded(t), s.Backend, c.payload, nil, limits(maxBody))
 			if !errors.Is(err, relayer.ErrMalformedRequest) {
 				t.Fatalf("error %v, want %v", err, relayer.ErrMalformedRequest)
 			}
@@ -277,7 +277,7 @@ func TestHTTP_MalformedRequestsDoNotReachTheService(t *testing.T) {
 
 func TestHTTP_BackendOfAnotherTransportIsRefused(t *testing.T) {
 	for _, scheme := range []string{"ws", "wss"} {
-		_, err := client(t).Do(bounded(t), target(t, scheme+"://127.0.0.1:1"), encode(t, get("/")), nil, maxBody)
+		_, err := client(t).Do(bounded(t), target(t, scheme+"://127.0.0.1:1"), encode(t, get("/")), nil, limits(maxBody))
 		if !errors.Is(err, relayer.ErrUnsupportedTransport) {
 			t.Errorf("%s: error %v, want %v", scheme, err, relayer.ErrUnsupportedTransport)
 		}

@@ -33,8 +33,8 @@ func (p *parser) addr(dst *string) setter {
 	}
 }
 
-// listenURL takes over listen_url, of which only host and port matter.
-func (p *parser) listenURL(dst *string) setter {
+// listenURL takes over listen_url, of which scheme, host and port matter.
+func (p *parser) listenURL(service *Service) setter {
 	const form = "write http://host:port, such as http://0.0.0.0:8080"
 	return func(path string, n *yaml.Node) {
 		s, ok := p.scalar(path, n)
@@ -45,10 +45,7 @@ func (p *parser) listenURL(dst *string) setter {
 		switch {
 		case fault != "":
 			p.problem(path, form, "%s", fault)
-		case u.Scheme == "https" || u.Scheme == "wss":
-			p.problem(path, "write http:// and end TLS in front of the relay miner",
-				"scheme %s is not served", quote(u.Scheme))
-		case u.Scheme != "http" && u.Scheme != "ws":
+		case !slices.Contains([]string{"http", "ws", "https", "wss"}, u.Scheme):
 			p.problem(path, form, "scheme %s is not served", quote(u.Scheme))
 		case u.Hostname() == "":
 			p.problem(path, form, "has no host")
@@ -58,7 +55,8 @@ func (p *parser) listenURL(dst *string) setter {
 			if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 				p.warn(path, "", "only the host and the port of the URL have an effect")
 			}
-			*dst = net.JoinHostPort(strings.ToLower(u.Hostname()), u.Port())
+			service.ListenAddr = net.JoinHostPort(strings.ToLower(u.Hostname()), u.Port())
+			service.overTLS = u.Scheme == "https" || u.Scheme == "wss"
 		}
 	}
 }

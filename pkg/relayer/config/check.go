@@ -23,6 +23,10 @@ func (p *parser) check(c *Config) {
 	p.checkKeep(&c.Keep)
 	p.checkEndpoints(c)
 	p.checkListeners(c)
+	p.checkSharedTLS(c)
+	if c.AcceptPlaceholderRings {
+		p.warn("accept_placeholder_rings", "", "anybody can have relays served at the cost of an application without gateways, and they cannot be proven once it has one")
+	}
 	if c.EnableOverServicing {
 		p.warn("enable_over_servicing", "", "relays beyond what an application can pay for are served for nothing")
 	}
@@ -97,6 +101,7 @@ func (p *parser) checkService(path string, s *Service, ids map[string]string) {
 			p.warn(path+".service_id", "check its spelling", "%s is not an id that a service can have on chain", quote(s.ID))
 		}
 	}
+	p.checkTLS(path, s)
 	if !p.given["default_signing_key_names"] {
 		p.require(path+".signing_key_names", "list the names of the suppliers' keys, or give default_signing_key_names")
 	}
@@ -104,6 +109,37 @@ func (p *parser) checkService(path string, s *Service, ids map[string]string) {
 		s.DefaultBackend = &Backend{}
 	}
 	p.checkBackend(path+".service_config", s.DefaultBackend)
+}
+
+// checkTLS makes sure that a listener over TLS has a certificate, and no other.
+func (p *parser) checkTLS(path string, s *Service) {
+	if s.overTLS {
+		p.require(path+".tls.cert_file", "name the PEM file of the certificate, with its chain")
+		p.require(path+".tls.key_file", "name the PEM file of the certificate's private key")
+		return
+	}
+	if s.TLS != nil && s.ListenAddr != "" {
+		p.problem(path+".tls", "write https:// in listen_url, or remove tls", "has no effect on a listener without TLS")
+	}
+}
+
+// checkSharedTLS makes sure that the services of a listener agree on its TLS.
+func (p *parser) checkSharedTLS(c *Config) {
+	first := make(map[string]int) // listen address to index of service
+	for i, s := range c.Services {
+		j, shared := first[s.ListenAddr]
+		if !shared {
+			first[s.ListenAddr] = i
+			continue
+		}
+		other := c.Services[j]
+		if s.ListenAddr == "" || s.overTLS == other.overTLS && (s.TLS == nil || other.TLS == nil || *s.TLS == *other.TLS) {
+			continue
+		}
+		path := fmt.Sprintf("suppliers[%d].listen_url", i)
+		p.problem(path, "write the same scheme and tls in both, or choose another port",
+			"shares %s with suppliers[%d] on line %d, whose TLS differs", s.ListenAddr, j, p.line(fmt.Sprintf("suppliers[%d].listen_url", j)))
+	}
 }
 
 // checkBackend checks the backend at path and settles who its user is.

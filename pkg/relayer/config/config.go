@@ -18,6 +18,8 @@ const (
 	DefaultRequestTimeout = 10 * time.Second
 	// DefaultMaxBodySize is the official relay miner's 20MB, in bytes.
 	DefaultMaxBodySize = 20 << 20
+	// DefaultMaxConnections is the limit of open connections to one listener.
+	DefaultMaxConnections = 16384
 	// DefaultDurabilityInterval bounds what a power failure can cost under
 	// SyncAtIntervals.
 	DefaultDurabilityInterval = 10 * time.Millisecond
@@ -49,6 +51,15 @@ type Config struct {
 	// DefaultMaxBodySize (default_max_body_size) is the limit in bytes of a
 	// relay request and of a relay response, for services without their own.
 	DefaultMaxBodySize int64
+
+	// MaxConnections (max_connections) is the limit of open connections to one
+	// listener. Half of them can be of one network of callers. The official relay
+	// miner does not have this key.
+	MaxConnections int
+	// AcceptPlaceholderRings (accept_placeholder_rings) serves applications
+	// without gateways whose relays are signed with the key that anybody has. The
+	// official relay miner does not have this key, and always does so.
+	AcceptPlaceholderRings bool
 
 	// SMTStorePath (smt_store_path) is where evidence is kept, as written in
 	// the file. StorePath resolves it.
@@ -217,6 +228,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		File:                  name,
 		DefaultRequestTimeout: DefaultRequestTimeout,
 		DefaultMaxBodySize:    DefaultMaxBodySize,
+		MaxConnections:        DefaultMaxConnections,
 		Durability:            SyncBeforeReply,
 		DurabilityInterval:    DefaultDurabilityInterval,
 		Keep: Keep{

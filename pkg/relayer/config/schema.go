@@ -29,6 +29,8 @@ func (p *parser) root(n *yaml.Node, c *Config) {
 			p.count(&c.MiningPipelineBufferSize))},
 		{"mining_workers", p.without("hashing needs no workers of its own", p.count(&c.MiningWorkers))},
 
+		{"max_connections", p.connections(&c.MaxConnections)},
+		{"accept_placeholder_rings", p.flag(&c.AcceptPlaceholderRings)},
 		{"durability", p.durability(&c.Durability)},
 		{"durability_interval", p.duration(&c.DurabilityInterval)},
 		{"records_dir", p.text(&c.RecordsDir)},
@@ -80,13 +82,27 @@ func (p *parser) service(s *Service) setter {
 	return func(path string, n *yaml.Node) {
 		p.mapping(path, n, []key{
 			{"service_id", p.text(&s.ID)},
-			{"listen_url", p.listenURL(&s.ListenAddr)},
+			{"listen_url", p.listenURL(s)},
+			{"tls", p.tls(&s.TLS)},
 			{"signing_key_names", p.names(&s.SigningKeyNames)},
 			{"request_timeout_seconds", p.seconds(&s.RequestTimeout)},
 			{"max_body_size", p.size(&s.MaxBodySize)},
+			{"max_response_size", p.size(&s.MaxResponseSize)},
+			{"max_inflated_size", p.size(&s.MaxInflatedSize)},
 			{"x_forwarded_host_lookup", p.without("the official relay miner does not use it either", p.flag(&s.XForwardedHostLookup))},
 			{"service_config", p.backend(&s.DefaultBackend)},
 			{"rpc_type_service_configs", p.backends(&s.Backends)},
+		})
+	}
+}
+
+// tls takes over the certificate of a listener.
+func (p *parser) tls(dst **TLS) setter {
+	return func(path string, n *yaml.Node) {
+		*dst = &TLS{}
+		p.mapping(path, n, []key{
+			{"cert_file", p.text(&(*dst).CertFile)},
+			{"key_file", p.text(&(*dst).KeyFile)},
 		})
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"math"
 	"net/url"
 	"slices"
 	"time"
@@ -9,14 +10,24 @@ import (
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 )
 
+// inflation is how much larger a compressed body may grow than one that is not
+// compressed may be, unless the file says otherwise.
+const inflation = 4
+
 // Service is one service on offer: an entry of suppliers.
 type Service struct {
 	// ID (service_id) is the service's id on chain, unique in the file.
 	ID string
 	// ListenAddr (listen_url) is the host:port on which relays for the service
 	// are accepted. Services with equal ListenAddr share one listener, which
-	// serves HTTP and WebSocket whatever the URL's scheme.
+	// serves HTTP and WebSocket whatever the URL's scheme, https and wss over TLS.
 	ListenAddr string
+	// TLS (tls) is the certificate of the listener if listen_url has the scheme
+	// https or wss, else nil. It is the same for all services of a listener. The
+	// official relay miner has no TLS.
+	TLS *TLS
+	// overTLS says that listen_url has the scheme https or wss.
+	overTLS bool
 	// SigningKeyNames (signing_key_names) are the names of the keys of the
 	// suppliers that serve it, default_signing_key_names unless set. There is at
 	// least one, and none twice.
@@ -24,10 +35,18 @@ type Service struct {
 	// RequestTimeout (request_timeout_seconds) is the time that a backend has
 	// for its answer.
 	RequestTimeout time.Duration
-	// MaxBodySize (max_body_size) is the limit in bytes of a relay request and
-	// of a relay response. The official relay miner applies one limit to all
-	// services of a listener; here each has its own.
+	// MaxBodySize (max_body_size) is the limit in bytes of a relay request. The
+	// official relay miner applies one limit to all services of a listener; here
+	// each has its own.
 	MaxBodySize int64
+	// MaxResponseSize (max_response_size) is the limit in bytes of the body that
+	// a backend answers, MaxBodySize unless set. The official relay miner does not
+	// have this key.
+	MaxResponseSize int64
+	// MaxInflatedSize (max_inflated_size) is the limit in bytes of what a
+	// compressed body of a request grows to, four times MaxBodySize unless set. The
+	// official relay miner does not have this key.
+	MaxInflatedSize int64
 	// XForwardedHostLookup (x_forwarded_host_lookup) has no effect, as in the
 	// official relay miner.
 	XForwardedHostLookup bool
@@ -92,10 +111,18 @@ func (b Backend) LogValue() slog.Value { return slog.StringValue(b.String()) }
 // MarshalText is String, for encoders.
 func (b Backend) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
+// TLS is a certificate and its private key, as PEM files.
+type TLS struct {
+	CertFile string // cert_file, with the certificates of its issuers after it
+	KeyFile  string // key_file
+}
+
 // Listener is an address and the services that are offered there.
 type Listener struct {
 	// Addr is the host:port to listen on.
 	Addr string
+	// TLS is nil if the listener speaks cleartext.
+	TLS *TLS
 	// Services are in the order of the file.
 	Services []*Service
 }
@@ -108,7 +135,7 @@ func (c *Config) Listeners() []Listener {
 		i := slices.IndexFunc(listeners, func(l Listener) bool { return l.Addr == s.ListenAddr })
 		if i < 0 {
 			i = len(listeners)
-			listeners = append(listeners, Listener{Addr: s.ListenAddr})
+			listeners = append(listeners, Listener{Addr: s.ListenAddr, TLS: s.TLS})
 		}
 		listeners[i].Services = append(listeners[i].Services, s)
 	}
@@ -142,6 +169,12 @@ func (c *Config) resolve() {
 		}
 		if s.MaxBodySize == 0 {
 			s.MaxBodySize = c.DefaultMaxBodySize
+		}
+		if s.MaxResponseSize == 0 {
+			s.MaxResponseSize = s.MaxBodySize
+		}
+		if s.MaxInflatedSize == 0 {
+			s.MaxInflatedSize = inflation * min(s.MaxBodySize, math.MaxInt64/inflation)
 		}
 	}
 	if len(c.PocketNode.QueryNodeRPCURLs) == 0 {

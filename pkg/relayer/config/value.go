@@ -85,6 +85,24 @@ func (p *parser) blocks(dst *uint64) setter {
 	}
 }
 
+// connections takes over a number of connections, which is at least 2, so that
+// half of it is one.
+func (p *parser) connections(dst *int) setter {
+	const most = 1 << 20
+	return func(path string, n *yaml.Node) {
+		s, ok := p.scalar(path, n)
+		if !ok {
+			return
+		}
+		var v uint64
+		if !whole(n, &v) || v < 2 || v > most {
+			p.problem(path, "write a whole number from 2 to "+strconv.Itoa(most), "%s is not a number of connections", quote(s))
+			return
+		}
+		*dst = int(v)
+	}
+}
+
 // whole reads a whole number that is not negative. The decoder alone would also
 // take a fraction, and cut it off.
 func whole(n *yaml.Node, dst *uint64) bool {

@@ -21,10 +21,14 @@ const (
 	leastRation = 512 << 20
 	// rationBodies is how many bodies of the largest size fit in the ration.
 	rationBodies = 8
+	// bodyTime is how long a body may take to arrive, beside the time that it
+	// needs at leastRate bytes a second.
+	bodyTime  = 10 * time.Second
+	leastRate = 256 << 10
 )
 
-// ration bounds the bytes of the request bodies that are held at a time, by all
-// servers together. A request for whose next bytes nothing is left is refused:
+// ration bounds the bytes of requests and of services' answers that are held at a
+// time, by all servers together. A request for whose next bytes nothing is left is refused:
 // to wait would hold on to what it has already.
 type ration struct {
 	limit int64
@@ -52,41 +56,56 @@ type rationed struct {
 // Read reads as long as the ration lasts.
 func (b *rationed) Read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
-	b.taken += int64(n)
-	if b.ration.used.Add(int64(n)) > b.ration.limit {
-		return n, relayer.ErrRequestLimit.Wrapf("the requests being served are too many bytes")
+	if refused := b.hold(int64(n)); refused != nil {
+		return n, refused
 	}
 	return n, err
+}
+
+// hold takes that many bytes from the ration.
+func (b *rationed) hold(bytes int64) error {
+	b.taken += bytes
+	if b.ration.used.Add(bytes) > b.ration.limit {
+		return relayer.ErrRequestLimit.Wrapf("the requests being served are too many bytes")
+	}
+	return nil
 }
 
 // release gives back what was taken.
 func (b *rationed) release() { b.ration.used.Add(-b.taken) }
 
-// readBody reads the request's body through source until the deadline.
+// bodyDeadline returns when the body of a request that arrived then must be there.
+func (s *httpServer) bodyDeadline(arrival time.Time) time.Time {
+	atLeastRate := time.Duration(s.maxBody/leastRate) * time.Second
+	return arrival.Add(min(s.timeout, bodyTime+atLeastRate))
+}
+
+// readBody reads the request's body through source into the buffer until the
+// deadline.
 func (s *httpServer) readBody(
 	w http.ResponseWriter,
 	r *http.Request,
 	source *rationed,
 	deadline time.Time,
-) ([]byte, error) {
+	body *bytes.Buffer,
+) error {
 	if r.ContentLength > s.maxBody {
-		return nil, tooLarge(s.maxBody)
+		return tooLarge(s.maxBody)
 	}
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(deadline); err != nil {
-		return nil, relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
+		return relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
 	}
-	var buffer bytes.Buffer
-	buffer.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, firstBuffer)))
-	if _, err := buffer.ReadFrom(source); err != nil {
-		return nil, unreadable(err)
+	body.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, firstBuffer)))
+	if _, err := body.ReadFrom(source); err != nil {
+		return unreadable(err)
 	}
 	// net/http goes on reading to learn when the caller leaves, and would take
 	// the end of the deadline for that.
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return nil, relayer.ErrInternal.Wrapf("lift the limit of the time for the body: %w", err)
+		return relayer.ErrInternal.Wrapf("lift the limit of the time for the body: %w", err)
 	}
-	return buffer.Bytes(), nil
+	return nil
 }
 
 // unreadable says why a request's body could not be read.

@@ -41,7 +41,7 @@ func stranger(t testing.TB, bodies *ration) (*httpServer, *httptest.Server) {
 	t.Cleanup(services.Close)
 	s := newHTTPServer(config.Listener{Addr: "127.0.0.1:0", Services: []*config.Service{{
 		ID: "svc", RequestTimeout: 10 * time.Second, MaxBodySize: 20 << 20, DefaultBackend: &config.Backend{},
-	}}}, &pipeline{auth: nobody{}, refused: func(string, string, error) {}}, services, bodies, slog.New(slog.DiscardHandler))
+	}}}, 1000, &pipeline{auth: nobody{}, refused: func(string, string, error) {}}, services, bodies, slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	return s, server
@@ -64,8 +64,15 @@ func post(t testing.TB, server *httptest.Server, body io.Reader, rpcType string)
 		t.Fatal(err)
 	}
 	decoded := &servicetypes.RelayResponse{}
-	if err := decoded.Unmarshal(encoded); err != nil || response.StatusCode != http.StatusOK {
+	if err := decoded.Unmarshal(encoded); err != nil {
 		t.Fatalf("status %s, error %v", response.Status, err)
+	}
+	overload := decoded.RelayMinerError.GetCode() == relayer.ErrRequestLimit.Code
+	if overload != (response.StatusCode == http.StatusServiceUnavailable) || !overload && response.StatusCode != http.StatusOK {
+		t.Errorf("status %s for %v", response.Status, decoded.RelayMinerError)
+	}
+	if overload != (response.Header.Get("Retry-After") != "") {
+		t.Errorf("status %s with Retry-After %q", response.Status, response.Header.Get("Retry-After"))
 	}
 	return decoded
 }

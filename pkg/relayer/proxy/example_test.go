@@ -87,8 +87,9 @@ func exampleConfig(backend string) *config.Config {
 		panic(err)
 	}
 	defer listener.Close()
-	return &config.Config{Services: []*config.Service{{
+	return &config.Config{MaxConnections: 1000, Services: []*config.Service{{
 		ID: "eth", ListenAddr: listener.Addr().String(), RequestTimeout: 10 * time.Second, MaxBodySize: 1 << 20,
+		MaxResponseSize: 1 << 20, MaxInflatedSize: 4 << 20,
 		DefaultBackend: &config.Backend{URL: u},
 	}}}
 }

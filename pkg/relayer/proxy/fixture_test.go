@@ -116,6 +116,7 @@ func (j *journal) String() string {
 type fixture struct {
 	relayer.RelayerProxy
 	auth     *authenticator
+	real     relayer.RelayAuthenticator // in place of auth, unless nil
 	chain    *chain
 	intake   *intake
 	meter    *meter
@@ -161,7 +162,7 @@ func newFixture(t testing.TB, handler http.HandlerFunc, changes ...func(*fixture
 		f.service.CloseClientConnections()
 		f.service.Close()
 	})
-	f.config = &config.Config{Services: []*config.Service{f.newService(t, "svc")}}
+	f.config = &config.Config{MaxConnections: 1000, Services: []*config.Service{f.newService(t, "svc")}}
 	for _, change := range changes {
 		change(f)
 	}
@@ -212,7 +213,14 @@ func (f *fixture) stop(t testing.TB) {
 }
 
 func (f *fixture) deps() depinject.Config {
-	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	level := slog.LevelDebug
+	if f.real != nil {
+		level = slog.LevelInfo // a line for each refusal would be what takes the memory
+	}
+	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: level}))
+	if f.real != nil {
+		return depinject.Supply(f.config, f.real, f.chain, f.intake, f.meter, f.receipts, log)
+	}
 	return depinject.Supply(f.config, f.auth, f.chain, f.intake, f.meter, f.receipts, log)
 }
 
@@ -224,7 +232,8 @@ func (f *fixture) newService(t testing.TB, id string) *config.Service {
 		t.Fatal(err)
 	}
 	return &config.Service{
-		ID: id, ListenAddr: "127.0.0.1:0", RequestTimeout: patience, MaxBodySize: 1 << 20,
+		ID: id, ListenAddr: "127.0.0.1:0", RequestTimeout: patience,
+		MaxBodySize: 1 << 20, MaxResponseSize: 1 << 20, MaxInflatedSize: 4 << 20,
 		DefaultBackend: &config.Backend{URL: u},
 		Backends:       map[sharedtypes.RPCType]*config.Backend{},
 	}

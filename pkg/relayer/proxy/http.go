@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/backend"
+	"github.com/seed52205347/relayminer/pkg/relayer/buffer"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
 
@@ -34,8 +35,8 @@ const (
 // errSpent is the cause when a server is started a second time.
 var errSpent = errors.New("the relay server was started or stopped before")
 
-// httpServer answers relay requests over HTTP/1.1 and cleartext HTTP/2 on one
-// address. The body of a request is a marshalled RelayRequest, that of a reply a
+// httpServer answers relay requests over HTTP/1.1 and HTTP/2 on one address, over
+// TLS if that is configured, else in cleartext. The body of a request is a marshalled RelayRequest, that of a reply a
 // marshalled RelayResponse; any method and path will do.
 //
 // The server has no time limits for whole requests: they would have to be those
@@ -50,11 +51,15 @@ type httpServer struct {
 	backends *backend.HTTP
 	troubles *troubles
 	log      *slog.Logger
+	tls      *config.TLS // nil for cleartext
 
-	server  *http.Server
-	cutOff  context.CancelFunc // ends the work for relays in flight
-	flights flights
-	panics  atomic.Int64
+	server      *http.Server
+	cutOff      context.CancelFunc // ends the work for relays in flight
+	flights     flights
+	connections *connections
+	buffers     buffer.Pool
+	outcomes    outcomes
+	panics      atomic.Int64
 
 	mu      sync.Mutex
 	stopped bool
@@ -65,6 +70,7 @@ var _ relayer.RelayServer = (*httpServer)(nil)
 
 func newHTTPServer(
 	l config.Listener,
+	maxConnections int,
 	p *pipeline,
 	backends *backend.HTTP,
 	ration *ration,
@@ -77,6 +83,9 @@ func newHTTPServer(
 		pipeline: p,
 		backends: backends,
 		log:      log.With("listen", l.Addr),
+		tls:      l.TLS,
+
+		connections: newConnections(maxConnections),
 	}
 	s.troubles = newTroubles(s.log)
 	for _, service := range l.Services {
@@ -88,7 +97,8 @@ func newHTTPServer(
 	s.cutOff = cutOff
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetHTTP2(l.TLS != nil)
+	protocols.SetUnencryptedHTTP2(l.TLS == nil)
 	s.server = &http.Server{
 		Handler:           s,
 		Protocols:         &protocols,
@@ -109,13 +119,20 @@ func (s *httpServer) Start(ctx context.Context) error {
 	if s.stopped || s.done != nil {
 		return fmt.Errorf("listen_url %s: %w", s.addr, errSpent)
 	}
+	if s.tls != nil {
+		certificate, err := newCertificate(*s.tls, s.log)
+		if err != nil {
+			return fmt.Errorf("listen_url %s: %w", s.addr, err)
+		}
+		s.server.TLSConfig = certificate.config()
+	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", s.addr)
 	if err != nil {
 		return fmt.Errorf("listen_url %s: %w (stop what uses the address, or choose another listen_url)", s.addr, err)
 	}
 	s.done = make(chan struct{})
-	go s.accept(reportingListener{listener, s.log}) // awaited by Stop
+	go s.accept(s.bounded(listener)) // awaited by Stop
 	ids := make([]string, 0, len(s.services))
 	for id := range s.services {
 		ids = append(ids, id)
@@ -125,12 +142,32 @@ func (s *httpServer) Start(ctx context.Context) error {
 	return nil
 }
 
+// bounded returns the listener with the bound of connections.
+func (s *httpServer) bounded(listener net.Listener) net.Listener {
+	return &boundedListener{
+		Listener:    reportingListener{listener, s.log},
+		connections: s.connections,
+		plain:       s.tls == nil,
+		refused:     s.connectionRefused,
+	}
+}
+
 // accept serves connections until the server is stopped.
 func (s *httpServer) accept(listener net.Listener) {
 	defer close(s.done)
-	if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.server.Serve
+	if s.tls != nil {
+		serve = func(l net.Listener) error { return s.server.ServeTLS(l, "", "") }
+	}
+	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("relay server ended", "error", err)
 	}
+}
+
+// connectionRefused tells the operator that there are too many connections.
+func (s *httpServer) connectionRefused() {
+	s.troubles.report(time.Now(), "", relayer.ErrRequestLimit.Wrapf("too many connections (max_connections %d, half of them of one network)",
+		s.connections.most))
 }
 
 // Stop refuses new relays and waits for those in flight as long as ctx allows;

@@ -37,6 +37,7 @@ type pipeline struct {
 	intake   relayer.RelayIntake
 	meter    relayer.RelayMeter
 	receipts *relayer.Receipts
+	replays  replays
 	served   *observable.Source[*servicetypes.Relay]
 	refused  func(supplier, serviceID string, reason error) // is told of each relay that is refused
 }

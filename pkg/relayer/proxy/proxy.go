@@ -67,7 +67,7 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 	}
 	bodies := newRation(largestBody)
 	for _, listener := range cfg.Listeners() {
-		p.servers = append(p.servers, newHTTPServer(listener, p.pipeline, p.backends, bodies, p.log))
+		p.servers = append(p.servers, newHTTPServer(listener, cfg.MaxConnections, p.pipeline, p.backends, bodies, p.log))
 	}
 	for _, opt := range opts {
 		opt(p)

@@ -46,12 +46,17 @@ func refusal(request *servicetypes.RelayRequest, err error) *servicetypes.RelayR
 
 // statusOf returns the HTTP status of a refusal. Gateways read the reason in the
 // body of a reply with status 200; one that is told 429 stops asking for relays
-// that will not be served either.
+// that will not be served either, and 503 tells all software on the way that there
+// is too much to do.
 func statusOf(err error) int {
-	if reasonOf(err) == relayer.ErrRateLimited {
+	switch reasonOf(err) {
+	case relayer.ErrRateLimited:
 		return http.StatusTooManyRequests
+	case relayer.ErrRequestLimit:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusOK
 	}
-	return http.StatusOK
 }
 
 // private says whether the text of err can name addresses and paths of the relay

@@ -104,7 +104,7 @@ func goodRequests() []refusalCase {
 			ask: func(t *testing.T) *servicetypes.RelayRequest {
 				return relayRequest(t, "svc", strings.Repeat("x", 600))
 			},
-			change: service(func(s *config.Service) { s.MaxBodySize = 1 << 10 })},
+			change: service(func(s *config.Service) { s.MaxResponseSize = 1 << 10 })},
 		{name: "another supplier's key", asked: 1,
 			ask:    altered(func(r *servicetypes.RelayRequest) { r.Meta.SupplierOperatorAddress = "pokt1other" }),
 			reason: relayer.ErrUndefinedSigner},

@@ -11,6 +11,8 @@ import (
 
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/auth"
+	"github.com/seed52205347/relayminer/pkg/relayer/backend"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
 
@@ -31,11 +33,15 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request := &servicetypes.RelayRequest{}
 	status := http.StatusOK
 	response, err := s.serveRelay(w, r, request)
+	s.outcomes.count(err)
 	if err != nil {
 		s.report(r, request, err)
 		status, response = statusOf(err), refusal(request, err)
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "1")
+		}
 	}
-	s.reply(w, r, status, response)
+	s.reply(w, r, response, status)
 }
 
 // report tells the operator that a relay was refused.
@@ -56,23 +62,29 @@ func (s *httpServer) report(r *http.Request, request *servicetypes.RelayRequest,
 func shorten(id string) string { return id[:min(len(id), maxAddress)] }
 
 // reply sends the response with the HTTP status.
-func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, status int, response *servicetypes.RelayResponse) {
-	body, err := response.Marshal()
-	if err != nil {
+func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *servicetypes.RelayResponse, status int) {
+	encoded := s.buffers.Get()
+	size := response.Size()
+	encoded.Grow(size)
+	body := encoded.AvailableBuffer()[:size]
+	if _, err := response.MarshalToSizedBuffer(body); err != nil {
 		s.log.Error("relay response cannot be encoded", "error", err)
 		http.Error(w, "", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	err = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
 	if err == nil {
 		w.WriteHeader(status)
 		_, err = w.Write(body)
 	}
 	if err != nil {
+		// net/http may still be sending the bytes: the buffer is not lent again.
 		s.log.Debug("reply not delivered", "error", err, "remote", r.RemoteAddr)
+		return
 	}
+	s.buffers.Put(encoded)
 }
 
 // serveRelay reads the request, which the caller keeps for its reply, and serves it.
@@ -89,14 +101,11 @@ func (s *httpServer) serveRelay(
 	arrival := time.Now()
 	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
 	defer source.release()
-	body, err := s.readBody(w, r, source, arrival.Add(s.timeout))
+	size, err := s.readRequest(w, r, source, s.bodyDeadline(arrival), request)
 	if err != nil {
 		return nil, err
 	}
-	if err := unmarshalRequest(request, body); err != nil {
-		return nil, err
-	}
-	service, err := s.service(request, len(body))
+	service, err := s.service(request, size)
 	if err != nil {
 		return nil, err
 	}
@@ -104,22 +113,46 @@ func (s *httpServer) serveRelay(
 	if err != nil {
 		return nil, err
 	}
-	return s.pipeline.serve(r.Context(), arrival.Add(service.RequestTimeout), service, request,
-		s.forwarder(service, target, request))
+	ctx := auth.WithCaller(r.Context(), callerOf(r.RemoteAddr))
+	return s.pipeline.serveOnce(ctx, arrival.Add(service.RequestTimeout), service, request,
+		s.forwarder(service, target, request, source))
 }
 
-// forwarder has the relay's payload answered by the target.
+// readRequest reads the request from the body until the deadline and returns how
+// many bytes that has.
+func (s *httpServer) readRequest(
+	w http.ResponseWriter,
+	r *http.Request,
+	source *rationed,
+	deadline time.Time,
+	request *servicetypes.RelayRequest,
+) (int, error) {
+	body := s.buffers.Get()
+	defer s.buffers.Put(body) // a decoded request is a copy
+	if err := s.readBody(w, r, source, deadline, body); err != nil {
+		return 0, err
+	}
+	return body.Len(), unmarshalRequest(request, body.Bytes())
+}
+
+// forwarder has the relay's payload answered by the target. The bytes of the answer
+// are taken from the ration of the request.
 func (s *httpServer) forwarder(
 	service *config.Service,
 	target *config.Backend,
 	request *servicetypes.RelayRequest,
+	rationed *rationed,
 ) forwarder {
 	return func(ctx context.Context) (*answer, error) {
 		var headers http.Header
 		if target.ForwardPocketHeaders {
 			headers = pocketHeaders(request)
 		}
-		got, err := s.backends.Do(ctx, target, request.Payload, headers, service.MaxBodySize)
+		got, err := s.backends.Do(ctx, target, request.Payload, headers, backend.Limits{
+			Answer:   service.MaxResponseSize,
+			Inflated: service.MaxInflatedSize,
+			Hold:     rationed.hold,
+		})
 		if err != nil {
 			return nil, err
 		}
