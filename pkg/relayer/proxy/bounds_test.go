@@ -41,7 +41,7 @@ func stranger(t testing.TB, bodies *ration) (*httpServer, *httptest.Server) {
 	t.Cleanup(services.Close)
 	s := newHTTPServer(config.Listener{Addr: "127.0.0.1:0", Services: []*config.Service{{
 		ID: "svc", RequestTimeout: 10 * time.Second, MaxBodySize: 20 << 20, DefaultBackend: &config.Backend{},
-	}}}, 1000, &pipeline{auth: nobody{}, refused: func(string, string, error) {}}, services, bodies, slog.New(slog.DiscardHandler))
+	}}}, 1000, silentPipeline(), services, bodies, slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	return s, server
@@ -163,4 +163,9 @@ func FuzzServer_StrangersGetAShortRefusal(f *testing.F) {
 			t.Fatal("it panicked")
 		}
 	})
+}
+
+// silentPipeline is one that serves nobody and tells nobody of it.
+func silentPipeline() *pipeline {
+	return &pipeline{auth: nobody{}, refused: func(string, string, error) {}}
 }

@@ -29,7 +29,7 @@ func listening(t *testing.T, maxConnections int, change func(*httpServer)) (*htt
 	t.Cleanup(services.Close)
 	s := newHTTPServer(config.Listener{Addr: "127.0.0.1:0", Services: []*config.Service{{
 		ID: "svc", RequestTimeout: 10 * time.Second, MaxBodySize: 20 << 20,
-	}}}, maxConnections, &pipeline{auth: nobody{}}, services, newRation(0), slog.New(slog.DiscardHandler))
+	}}}, maxConnections, silentPipeline(), services, newRation(0), slog.New(slog.DiscardHandler))
 	change(s)
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {

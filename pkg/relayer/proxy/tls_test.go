@@ -82,7 +82,7 @@ func overTLS(t *testing.T, files config.TLS) *httpServer {
 	return newHTTPServer(config.Listener{
 		Addr: free.Addr().String(), TLS: &files,
 		Services: []*config.Service{{ID: "svc", RequestTimeout: time.Minute, MaxBodySize: 1 << 20}},
-	}, 100, &pipeline{auth: nobody{}}, services, newRation(0), slog.New(slog.DiscardHandler))
+	}, 100, silentPipeline(), services, newRation(0), slog.New(slog.DiscardHandler))
 }
 
 func TestServer_SpeaksTLSWithHTTP1AndHTTP2(t *testing.T) {
