@@ -155,8 +155,12 @@ type Submission struct {
 	Msg cosmostypes.Msg
 	// Deadline is the last height at which the message can be included.
 	Deadline int64
-	// Mandatory says that not sending costs more than sending, whatever the fee.
+	// Mandatory says that not sending costs more than sending, up to PenaltyUpokt.
 	Mandatory bool
+	// PenaltyUpokt is what is lost when a mandatory message is not in force by its
+	// deadline (x/proof: proof_missing_penalty). Its transaction costs no more than the
+	// penalties of its messages together. 0 says that it is not known: no fee is too much.
+	PenaltyUpokt int64
 	// InForce asks the chain's state whether the message has taken effect. An
 	// error means that the chain could not be asked. It may be called at the
 	// same time as those of other submissions, and so may Record.

@@ -39,6 +39,13 @@ func (g *signer) send(ctx context.Context, latest *relayer.Block) (done bool) {
 	done = true
 	most := room{messages: g.MaxMessages, bytes: g.limits.maxBytes(g.MaxBytes), gas: g.limits.maxGas()}
 	for _, batch := range pack(free, most, g.gasAbout) {
+		if g.busy {
+			for _, p := range batch {
+				p.trouble = errBusy
+			}
+			done = false
+			continue
+		}
 		done = g.dispatch(ctx, latest, batch) && done
 	}
 	return done
@@ -195,7 +202,7 @@ func (e group) mandatory() bool { return e.members[0].sub.Mandatory }
 // sign makes the next attempt for submissions, and enters them in it.
 func (g *signer) sign(latest *relayer.Block, each group, cost bill) (*attempt, error) {
 	d := newDraft(each.members)
-	d.gas, d.fee = cost.gas, cost.fee
+	d.gas, d.fee, d.timeoutHeight = cost.gas, cost.fee, lastBlock(d.timeoutHeight, latest.Height)
 	if !g.seq.ordered {
 		d.timeout = g.nextTimeout(latest)
 	} else if err := g.enqueue(&d, latest); err != nil {

@@ -86,7 +86,7 @@ func TestSigner_SameBytesAreSentWithEachBlockUntilIncluded(t *testing.T) {
 	if o.Height != r.height || o.Err != nil {
 		t.Errorf("outcome is %+v at height %d", o, r.height)
 	}
-	if a := ledger.all(); len(a) != 1 || a[0].SentHeight != 1 || a[0].TimeoutHeight != 50 || a[0].Included != r.height || len(a[0].TxBytes) != 0 {
+	if a := ledger.all(); len(a) != 1 || a[0].SentHeight != 1 || a[0].TimeoutHeight != 50-reserve || a[0].Included != r.height || len(a[0].TxBytes) != 0 {
 		t.Errorf("recorded %+v", a)
 	}
 }
@@ -398,7 +398,7 @@ func TestSigner_TransactionIsDueWhenTheFirstOfItsMessagesIs(t *testing.T) {
 		r.signer.give(t, sub)
 	}
 	r.step()
-	if txs := r.sent(); len(txs) != 1 || txs[0].timeoutHeight != 20 {
+	if txs := r.sent(); len(txs) != 1 || txs[0].timeoutHeight != 20-reserve {
 		t.Errorf("%+v", txs)
 	}
 }
@@ -537,4 +537,65 @@ func TestSigner_RefusedMessageIsSimulatedOncePerBlockAndApartFromNewOnes(t *test
 	if r.simulated != 1+2+1 {
 		t.Errorf("%d simulations in three blocks", r.simulated)
 	}
+}
+
+func TestSigner_FeeThatNodesRaiseMeanwhileIsPaidOnceTheFirstTransactionCannotBeIncluded(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		demanded string
+		want     relayer.OutcomeState
+	}{
+		{"within the limit", "0.05", relayer.InForce},
+		{"beyond the limit", "5", relayer.Failed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, Options{GasPrices: "0.01upokt"})
+			outs, ledgers := r.give(3, 5, false)
+			r.step()
+			r.minPrice, r.mempool = dec(test.demanded), nil // it is evicted
+			for r.height < 5 {
+				r.nextStep()
+			}
+			r.step()
+			for _, out := range outs {
+				o := r.want(out, test.want)
+				if test.want == relayer.Failed && !errors.Is(o.Err, sdkerrors.ErrInsufficientFee) {
+					t.Errorf("reason is %v", o.Err)
+				}
+			}
+			all := ledgers[0].all()
+			if len(all) < 2 || all[1].FeeUpokt <= all[0].FeeUpokt || all[1].SentHeight < all[0].TimeoutHeight {
+				t.Errorf("recorded %+v", all)
+			}
+			if price := r.signer.prices[false]; price.GT(dec("0.1")) {
+				t.Errorf("price is %s", price)
+			}
+			if r.prices > 3 || len(r.broken) > 0 {
+				t.Errorf("the price was asked for %d times, %v", r.prices, r.broken)
+			}
+		})
+	}
+}
+
+func TestSigner_FullMempoolHoldsBackWhatWasNotSentYet(t *testing.T) {
+	r := newRig(t, Options{MaxMessages: 1})
+	full, sends := true, 0
+	r.onBroadcast = func(*fakeTx) (bool, error) {
+		if sends++; full {
+			return false, refusal(20)
+		}
+		return true, nil
+	}
+	outs, ledgers := r.give(10, 50, false)
+	if r.step() {
+		t.Error("the signer would wait for the next block")
+	}
+	r.nextStep()
+	if sends != 2 || len(attemptsOf(ledgers)) != 1 {
+		t.Errorf("%d transactions were sent %d times to a node that takes none", len(attemptsOf(ledgers)), sends)
+	}
+	full = false
+	r.step()
+	r.nextStep()
+	r.wantAll(outs, relayer.InForce)
 }
