@@ -64,7 +64,7 @@ func (l *limits) refused(a *relayer.TxAttempt, size int, refusal *chain.Refusal)
 	case errors.Is(refusal, sdkerrors.ErrInvalidGasLimit):
 		l.gas = least(l.gas, a.GasWanted/2)
 	case errors.Is(refusal, sdkerrors.ErrTxTooLarge):
-		l.bytes = least(l.bytes, uint64(size/2))
+		l.bytes = least(l.bytes, uint64(min(size/2+envelopeBytes, size-1)))
 	}
 }
 

@@ -18,7 +18,7 @@ func TestLimits_BatchesStayBelowThoseOfBlocks(t *testing.T) {
 	}{
 		{"none", chain.BlockLimits{}, 1, 12},
 		{"gas", chain.BlockLimits{Gas: 2 * 4500}, 4, 3}, // a message asks for 1500
-		{"bytes", chain.BlockLimits{Bytes: 2 * 1300}, 3, 5},
+		{"bytes", chain.BlockLimits{Bytes: 2 * 1300}, 2, 6},
 		{"none has room", chain.BlockLimits{Gas: 1000}, 12, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestLimits_BatchesStayBelowThoseOfBlocks(t *testing.T) {
 
 func TestLimits_RefusalForItsSizeHalvesABatchAndLowersTheBound(t *testing.T) {
 	r := newRig(t, Options{})
-	const mostBytes = 1500
+	const mostBytes = 2300
 	refused := 0
 	r.onBroadcast = func(tx *fakeTx) (bool, error) {
 		if tx.size > mostBytes {
@@ -74,6 +74,25 @@ func TestLimits_RefusalForItsSizeHalvesABatchAndLowersTheBound(t *testing.T) {
 	r.wantAll(outs[32:], relayer.InForce)
 	if refused != known || known == 0 {
 		t.Errorf("%d transactions were refused, %d of them later ones", refused, refused-known)
+	}
+}
+
+func TestLimits_BatchesThatWerePackedBeforeARefusalHeedIt(t *testing.T) {
+	r := newRig(t, Options{MaxBytes: 3000})
+	refused := 0
+	r.onBroadcast = func(tx *fakeTx) (bool, error) {
+		if tx.size > 2300 {
+			refused++
+			return false, refusal(21)
+		}
+		return true, nil
+	}
+	outs, _ := r.give(64, 50, false)
+	r.step()
+	r.nextStep()
+	r.wantAll(outs, relayer.InForce)
+	if refused != 1 {
+		t.Errorf("%d transactions were refused", refused)
 	}
 }
 

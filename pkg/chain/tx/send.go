@@ -71,12 +71,16 @@ func (g *signer) halve(ctx context.Context, latest *relayer.Block, members []*pe
 	return g.dispatch(ctx, latest, members[half:]) && done
 }
 
-// exceedsBlock reports whether a transaction of several messages would have more gas
-// than is to be asked for.
+// exceedsBlock reports whether a transaction of several messages would have more gas or
+// bytes than are to be asked for, as was learned since it was packed.
 func (g *signer) exceedsBlock(each group) bool {
-	most := g.limits.maxGas()
+	bytes := envelopeBytes
+	for _, p := range each.members {
+		bytes += p.bytes()
+	}
 	gas, err := g.gasOf(each)
-	return err == nil && most > 0 && gas > most
+	most := g.limits.maxGas()
+	return bytes > g.limits.maxBytes(g.MaxBytes) || err == nil && most > 0 && gas > most
 }
 
 // newDraft puts the messages of submissions together. It can be included up to the
