@@ -26,7 +26,7 @@
 // sequence numbers: none of its transactions outlives one before it, and a number is
 // given again only when it was not used and cannot be any more.
 //
-// A transaction has no more than half of a block's gas and bytes, as the chain says
+// A transaction has no more gas and bytes than fit into a block, as the chain says
 // and as refusals teach, and ends some blocks before its deadline where there is
 // time, so that another can follow which pays more.
 //

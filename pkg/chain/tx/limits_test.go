@@ -17,7 +17,7 @@ func TestLimits_BatchesStayBelowThoseOfBlocks(t *testing.T) {
 		lone   int // largest number of messages in one
 	}{
 		{"none", chain.BlockLimits{}, 1, 12},
-		{"gas", chain.BlockLimits{Gas: 2 * 4500}, 4, 3}, // a message asks for 1500
+		{"gas", chain.BlockLimits{Gas: 4500}, 4, 3}, // a message asks for 1500
 		{"bytes", chain.BlockLimits{Bytes: 2 * 1300}, 2, 6},
 		{"none has room", chain.BlockLimits{Gas: 1000}, 12, 1},
 	} {
@@ -112,7 +112,7 @@ func TestLimits_AreAskedForAtTheStartRarelyAndAfterARefusal(t *testing.T) {
 	if n := ask(1 + 2*limitBlocks); n < 2 || n > 3 {
 		t.Errorf("asked %d times in %d blocks", n, 1+2*limitBlocks)
 	}
-	if s.limits.maxGas() != 3 || s.limits.maxBytes(100) != 4 {
+	if s.limits.maxGas() != 7 || s.limits.maxBytes(100) != 4 {
 		t.Errorf("limits are %+v", s.limits.block)
 	}
 	s.limits.refused(&relayer.TxAttempt{Messages: 1}, 100, &chain.Refusal{Codespace: "sdk", Code: 21})
@@ -121,7 +121,7 @@ func TestLimits_AreAskedForAtTheStartRarelyAndAfterARefusal(t *testing.T) {
 	}
 	c.onAsk = func(string) error { return errAway }
 	s.limits.refused(&relayer.TxAttempt{Messages: 1}, 100, &chain.Refusal{Codespace: "sdk", Code: 21})
-	if n := ask(3); n != 3 || s.limits.maxGas() != 3 {
+	if n := ask(3); n != 3 || s.limits.maxGas() != 7 {
 		t.Errorf("asked %d times without an answer, limits are %+v", n, s.limits.block)
 	}
 }
