@@ -166,12 +166,16 @@ type Submission struct {
 	Msg cosmostypes.Msg
 	// Deadline is the last height at which the message can be included.
 	Deadline int64
-	// Mandatory says that not sending costs more than sending.
-	Mandatory bool
-	// WorthUpokt is the most that the message can earn, or save if it is mandatory.
-	// One whose share of its transaction's fee is provably more is not sent. 0
-	// says that it is sent whatever the fee.
+	// WorthUpokt is the most that the message can earn. One that is not mandatory and
+	// whose share of its transaction's fee is more is held, and ends as Unprofitable
+	// if that goes on until its deadline. 0 says that it is sent whatever the fee.
 	WorthUpokt int64
+	// Mandatory says that not sending costs more than sending, up to PenaltyUpokt.
+	Mandatory bool
+	// PenaltyUpokt is what is lost when a mandatory message is not in force by its
+	// deadline (x/proof: proof_missing_penalty). Its transaction costs no more than the
+	// penalties of its messages together. 0 says that it is not known: no fee is too much.
+	PenaltyUpokt int64
 	// InForce asks the chain's state whether the message has taken effect. An
 	// error means that the chain could not be asked. It may be called at the
 	// same time as those of other submissions, and so may Record.

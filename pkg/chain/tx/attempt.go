@@ -24,6 +24,7 @@ type attempt struct {
 	unrecorded bool            // a member has no record of it yet, so it must not be sent
 	mute       bool            // it must not be sent
 	short      bool            // its fee is all that its signer had left, and below the price
+	outbid     bool            // nodes have demanded more since it was sent
 	superseded bool            // the process that made it gave it up
 }
 

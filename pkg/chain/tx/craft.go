@@ -28,7 +28,7 @@ type draft struct {
 
 // envelopeBytes bounds what a transaction has besides its messages: fee, public
 // key, signature, timeouts.
-const envelopeBytes = 512
+const envelopeBytes = 320
 
 // encode returns body and auth info in the encoding that is signed.
 func (d draft) encode(pub cryptotypes.PubKey) (body, auth []byte, err error) {

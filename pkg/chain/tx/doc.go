@@ -22,7 +22,17 @@
 // timestamp that its signer uses once (x/auth/ante: SigVerificationDecorator).
 // One that is stuck does not hold up the next. The timestamp is measured from the
 // newest block's time, which is what the chain compares it with, and not from the
-// clock of this machine.
+// clock of this machine. Where the chain refuses that, a signer goes over to
+// sequence numbers: none of its transactions outlives one before it, and a number is
+// given again only when it was not used and cannot be any more.
+//
+// A transaction has no more gas and bytes than fit into a block, as the chain says
+// and as refusals teach, and ends some blocks before its deadline where there is
+// time, so that another can follow which pays more.
+//
+// Which block has a transaction is asked last and within a small budget. It serves
+// the records, and tells early of one that was included without effect; that a
+// message is in force, and that an attempt is over, is found out without it.
 //
 // What a message means and when it is due is the submitter's caller's to know.
 package tx

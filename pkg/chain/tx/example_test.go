@@ -34,5 +34,5 @@ func ExampleSubmitter_Submit() {
 	}
 	// Output:
 	// in_force
-	// 1 message, 2 upokt, until height 10
+	// 1 message, 2 upokt, until height 8
 }

@@ -5,18 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"cosmossdk.io/math"
-	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
-	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
-	cosmostypes "github.com/cosmos/cosmos-sdk/types"
-	txtypes "github.com/cosmos/cosmos-sdk/types/tx"
-	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/observable"
@@ -61,22 +55,6 @@ type fakeChain struct {
 	onAsk       func(what string) error
 	explained   int
 	onFind      func(ctx context.Context) error // without the lock
-}
-
-// fakeTx is a transaction as the chain reads it.
-type fakeTx struct {
-	hash          string
-	recipients    []string
-	timeoutHeight int64
-	timeout       time.Time // of an unordered transaction
-	ordered       bool
-	sequence      uint64
-	gas           uint64
-	fee           int64
-	size          int
-	delivered     bool // was in a mempool
-	included      int64
-	code          uint32
 }
 
 var genesis = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -385,143 +363,4 @@ func (c *fakeChain) inForce(recipient string) (bool, error) {
 	defer c.mu.Unlock()
 	heights := c.effects[recipient]
 	return len(heights) > 0 && heights[0] <= c.height-c.lag, c.ask("in force")
-}
-
-func readTx(txBytes []byte) (*fakeTx, error) {
-	var raw txtypes.TxRaw
-	var body txtypes.TxBody
-	var auth txtypes.AuthInfo
-	if err := errors.Join(raw.Unmarshal(txBytes), body.Unmarshal(raw.BodyBytes), auth.Unmarshal(raw.AuthInfoBytes)); err != nil {
-		return nil, err
-	}
-	if len(auth.SignerInfos) != 1 || len(raw.Signatures) != 1 {
-		return nil, errors.New("not a transaction of one signer")
-	}
-	tx := &fakeTx{
-		hash: hashOf(txBytes), timeoutHeight: int64(body.TimeoutHeight), ordered: !body.Unordered, sequence: auth.SignerInfos[0].Sequence,
-		gas: auth.Fee.GasLimit, fee: auth.Fee.Amount.AmountOf(chain.Denom).Int64(), size: len(txBytes),
-	}
-	switch {
-	case tx.ordered != (body.TimeoutTimestamp == nil), !tx.ordered && tx.sequence > 0:
-		return nil, errors.New("sequence and timeout timestamp do not go together")
-	case !tx.ordered:
-		tx.timeout = *body.TimeoutTimestamp
-	}
-	for _, message := range body.Messages {
-		var send banktypes.MsgSend
-		if err := send.Unmarshal(message.Value); err != nil {
-			return nil, err
-		}
-		tx.recipients = append(tx.recipients, send.ToAddress)
-	}
-	return tx, nil
-}
-
-// fakeLedger keeps what a submission records.
-type fakeLedger struct {
-	mu       sync.Mutex
-	attempts map[string]relayer.TxAttempt
-	order    []string
-	fail     func() error
-	chain    *fakeChain
-}
-
-func (l *fakeLedger) record(a relayer.TxAttempt) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fail != nil {
-		if err := l.fail(); err != nil {
-			l.chain.tell("%.6s with code %d is not recorded", a.Hash, a.Code)
-			return err
-		}
-	}
-	if _, ok := l.attempts[a.Hash]; !ok {
-		l.order = append(l.order, a.Hash)
-	}
-	l.attempts[a.Hash] = a
-	return nil
-}
-
-func (l *fakeLedger) has(hash string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, ok := l.attempts[hash]
-	return ok
-}
-
-func (l *fakeLedger) all() []relayer.TxAttempt {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var all []relayer.TxAttempt
-	for _, hash := range l.order {
-		all = append(all, l.attempts[hash])
-	}
-	return all
-}
-
-// oneKey has the key of every address asked for.
-type oneKey struct{ *secp256k1.PrivKey }
-
-func (k oneKey) Signer(address string) (cryptotypes.PrivKey, bool) { return k.PrivKey, address != "" }
-
-var testKey = oneKey{secp256k1.GenPrivKeyFromSecret([]byte("signer"))}
-
-func testSigner() string { return cosmostypes.AccAddress(testKey.PubKey().Address()).String() }
-
-// submission returns a message to the n-th recipient.
-func (c *fakeChain) submission(n int, deadline int64) (*relayer.Submission, *fakeLedger) {
-	recipient := cosmostypes.AccAddress(fmt.Appendf(nil, "%020d", n)).String()
-	ledger := &fakeLedger{chain: c, attempts: make(map[string]relayer.TxAttempt)}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ledgers[recipient] = ledger
-	return &relayer.Submission{
-		Key: "send/" + recipient, Signer: testSigner(), Deadline: deadline,
-		Msg: &banktypes.MsgSend{
-			FromAddress: testSigner(), ToAddress: recipient,
-			Amount: cosmostypes.NewCoins(cosmostypes.NewInt64Coin(chain.Denom, 1)),
-		},
-		InForce: func(context.Context) (bool, error) { return c.inForce(recipient) },
-		Record:  ledger.record,
-	}, ledger
-}
-
-func recipientOf(sub *relayer.Submission) string { return sub.Msg.(*banktypes.MsgSend).ToAddress }
-
-// newTestSigner returns a signer without its goroutine, so that a test decides
-// when it works.
-func newTestSigner(t interface{ Fatal(...any) }, c *fakeChain, opts Options) *signer {
-	opts.Logger = slog.New(slog.DiscardHandler)
-	set, err := opts.complete()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newSigner(&means{settings: set, node: c, blocks: c}, testSigner(), testKey.PrivKey, func(string) {})
-}
-
-// give hands a submission to a signer that has no goroutine.
-func (g *signer) give(t interface{ Fatal(...any) }, sub *relayer.Submission) <-chan relayer.Outcome {
-	p, err := newPending(sub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.accept(p)
-	g.collect()
-	return p.out
-}
-
-// work makes a step and looks transactions up, as a turn does.
-func (g *signer) work(ctx context.Context, latest *relayer.Block) (done bool) {
-	done = g.step(ctx, latest)
-	return !g.lookUp(ctx, latest) && done
-}
-
-// outcome returns what a submission ended with, if it has ended.
-func outcome(out <-chan relayer.Outcome) (relayer.Outcome, bool) {
-	select {
-	case o := <-out:
-		return o, true
-	default:
-		return relayer.Outcome{}, false
-	}
 }

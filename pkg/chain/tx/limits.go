@@ -14,9 +14,11 @@ import (
 const (
 	// limitBlocks is after how many blocks the chain is asked for its limits again.
 	limitBlocks = 200
-	// blockShare is the divisor of a block's limit that gives that of a transaction of
-	// several messages: two of them fit, and one before it does not keep it out.
-	blockShare = 2
+	// byteShare is the divisor of a block's size that gives that of a transaction of
+	// several messages: the block has a header and the signatures of validators too. Its
+	// gas is the transactions' alone, and more of it is of use if one may have it all:
+	// of two that need just over half of it a block holds one.
+	byteShare = 2
 )
 
 // limits are what a transaction of several messages may have. What the chain says is
@@ -43,14 +45,14 @@ func least(a, b uint64) uint64 {
 func (l *limits) maxGas() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return least(l.block.Gas/blockShare, l.gas)
+	return least(l.block.Gas, l.gas)
 }
 
 // maxBytes returns the size that is not to be exceeded, which is bytes at most.
 func (l *limits) maxBytes(bytes int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return int(least(uint64(bytes), least(l.block.Bytes/blockShare, l.bytes)))
+	return int(least(uint64(bytes), least(l.block.Bytes/byteShare, l.bytes)))
 }
 
 // refused learns from the refusal of a transaction of some messages: with half of them
@@ -64,7 +66,7 @@ func (l *limits) refused(a *relayer.TxAttempt, size int, refusal *chain.Refusal)
 	case errors.Is(refusal, sdkerrors.ErrInvalidGasLimit):
 		l.gas = least(l.gas, a.GasWanted/2)
 	case errors.Is(refusal, sdkerrors.ErrTxTooLarge):
-		l.bytes = least(l.bytes, uint64(size/2))
+		l.bytes = least(l.bytes, uint64(min(size/2+envelopeBytes, size-1)))
 	}
 }
 

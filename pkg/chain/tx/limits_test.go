@@ -17,8 +17,8 @@ func TestLimits_BatchesStayBelowThoseOfBlocks(t *testing.T) {
 		lone   int // largest number of messages in one
 	}{
 		{"none", chain.BlockLimits{}, 1, 12},
-		{"gas", chain.BlockLimits{Gas: 2 * 4500}, 4, 3}, // a message asks for 1500
-		{"bytes", chain.BlockLimits{Bytes: 2 * 1300}, 3, 5},
+		{"gas", chain.BlockLimits{Gas: 4500}, 4, 3}, // a message asks for 1500
+		{"bytes", chain.BlockLimits{Bytes: 2 * 1300}, 2, 6},
 		{"none has room", chain.BlockLimits{Gas: 1000}, 12, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestLimits_BatchesStayBelowThoseOfBlocks(t *testing.T) {
 
 func TestLimits_RefusalForItsSizeHalvesABatchAndLowersTheBound(t *testing.T) {
 	r := newRig(t, Options{})
-	const mostBytes = 1500
+	const mostBytes = 2300
 	refused := 0
 	r.onBroadcast = func(tx *fakeTx) (bool, error) {
 		if tx.size > mostBytes {
@@ -77,6 +77,25 @@ func TestLimits_RefusalForItsSizeHalvesABatchAndLowersTheBound(t *testing.T) {
 	}
 }
 
+func TestLimits_BatchesThatWerePackedBeforeARefusalHeedIt(t *testing.T) {
+	r := newRig(t, Options{MaxBytes: 3000})
+	refused := 0
+	r.onBroadcast = func(tx *fakeTx) (bool, error) {
+		if tx.size > 2300 {
+			refused++
+			return false, refusal(21)
+		}
+		return true, nil
+	}
+	outs, _ := r.give(64, 50, false)
+	r.step()
+	r.nextStep()
+	r.wantAll(outs, relayer.InForce)
+	if refused != 1 {
+		t.Errorf("%d transactions were refused", refused)
+	}
+}
+
 func TestLimits_AreAskedForAtTheStartRarelyAndAfterARefusal(t *testing.T) {
 	c := newFakeChain()
 	c.limits = chain.BlockLimits{Gas: 7, Bytes: 9}
@@ -93,7 +112,7 @@ func TestLimits_AreAskedForAtTheStartRarelyAndAfterARefusal(t *testing.T) {
 	if n := ask(1 + 2*limitBlocks); n < 2 || n > 3 {
 		t.Errorf("asked %d times in %d blocks", n, 1+2*limitBlocks)
 	}
-	if s.limits.maxGas() != 3 || s.limits.maxBytes(100) != 4 {
+	if s.limits.maxGas() != 7 || s.limits.maxBytes(100) != 4 {
 		t.Errorf("limits are %+v", s.limits.block)
 	}
 	s.limits.refused(&relayer.TxAttempt{Messages: 1}, 100, &chain.Refusal{Codespace: "sdk", Code: 21})
@@ -102,7 +121,7 @@ func TestLimits_AreAskedForAtTheStartRarelyAndAfterARefusal(t *testing.T) {
 	}
 	c.onAsk = func(string) error { return errAway }
 	s.limits.refused(&relayer.TxAttempt{Messages: 1}, 100, &chain.Refusal{Codespace: "sdk", Code: 21})
-	if n := ask(3); n != 3 || s.limits.maxGas() != 3 {
+	if n := ask(3); n != 3 || s.limits.maxGas() != 7 {
 		t.Errorf("asked %d times without an answer, limits are %+v", n, s.limits.block)
 	}
 }

@@ -139,7 +139,7 @@ func pack(free []*pending, most room, gas func(*pending) uint64) [][]*pending {
 	used := room{bytes: envelopeBytes}
 	allowed := most.messages
 	for _, p := range order {
-		more := room{bytes: len(p.message.Value) + len(p.message.TypeUrl) + messageBytes, gas: gas(p)}
+		more := room{bytes: p.bytes(), gas: gas(p)}
 		limit := most.messages
 		if p.limit > 0 {
 			limit = min(limit, p.limit)
@@ -158,6 +158,9 @@ func pack(free []*pending, most room, gas func(*pending) uint64) [][]*pending {
 	}
 	return batches
 }
+
+// bytes bounds what the message adds to a transaction.
+func (p *pending) bytes() int { return len(p.message.Value) + len(p.message.TypeUrl) + messageBytes }
 
 // messageBytes bounds what the encoding adds to a message: tags and lengths.
 const messageBytes = 16

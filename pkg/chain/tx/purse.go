@@ -10,8 +10,13 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
-// ErrBalance says that a signer's balance does not pay a transaction's fee.
-var ErrBalance = errors.New("balance does not pay the fee")
+// Errors about fees.
+var (
+	// ErrBalance says that a signer's balance does not pay a transaction's fee.
+	ErrBalance = errors.New("balance does not pay the fee")
+	// ErrPenalty says that a mandatory message costs more than the penalty for its want.
+	ErrPenalty = errors.New("fee is larger than the penalty")
+)
 
 // Balances tells what signers can pay. *chain.Queries implements it.
 type Balances interface {
@@ -94,6 +99,10 @@ func (g *signer) afford(ctx context.Context, latest *relayer.Block, each group) 
 	if err != nil || cost.fee.IsZero() {
 		return each, cost, err
 	}
+	if penalty, known := each.penalty(); known && cost.fee.GT(penalty) {
+		unpaid(each.members, fmt.Errorf("%w: %s upokt for %s", ErrPenalty, cost.fee, penalty), latest.Height)
+		return group{}, bill{}, nil
+	}
 	left, known := g.balance(ctx, latest)
 	if !known {
 		return each, cost, nil
@@ -112,6 +121,19 @@ func (g *signer) afford(ctx context.Context, latest *relayer.Block, each group) 
 	n := max(int(left.MulRaw(int64(len(each.members))).Quo(cost.fee).Int64()), 1)
 	unpaid(each.members[n:], reason, latest.Height)
 	return g.reduced(ctx, latest, each.members[:n], left)
+}
+
+// penalty returns what not sending mandatory messages costs in upokt. It is not known for
+// others, nor where it is not known for one.
+func (e group) penalty() (upokt math.Int, known bool) {
+	upokt = math.ZeroInt()
+	for _, p := range e.members {
+		if !p.sub.Mandatory || p.sub.PenaltyUpokt <= 0 {
+			return upokt, false
+		}
+		upokt = upokt.AddRaw(p.sub.PenaltyUpokt)
+	}
+	return upokt, true
 }
 
 // reduced returns what a transaction of fewer submissions costs, which is left at

@@ -133,6 +133,34 @@ func TestPurse_MandatoryMessagesAreSentAsFarAsTheBalanceGoes(t *testing.T) {
 	}
 }
 
+func TestPurse_MandatoryMessageIsPaidForAsLongAsThePenaltyIsLarger(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		penalty int64
+		want    relayer.OutcomeState
+	}{
+		{"not known", 0, relayer.InForce},
+		{"as large", messageFee, relayer.InForce},
+		{"smaller", messageFee - 1, relayer.NotIncluded},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, _, _ := newPaying(t, 1_000_000)
+			sub, ledger := r.submission(1, 4)
+			sub.Mandatory, sub.PenaltyUpokt = true, test.penalty
+			out := r.signer.give(t, sub)
+			for r.height < 4 {
+				r.step()
+				r.next()
+			}
+			r.step()
+			o := r.want(out, test.want)
+			if test.want == relayer.NotIncluded && (!errors.Is(o.Err, ErrPenalty) || len(ledger.all()) != 0) {
+				t.Errorf("reason is %v, recorded %+v", o.Err, ledger.all())
+			}
+		})
+	}
+}
+
 func TestPurse_FeesOfWhatIsUnderWayAreSpent(t *testing.T) {
 	r, _, _ := newPaying(t, 3*messageFee)
 	r.onInclude = func(*fakeTx) (bool, uint32) { return false, 0 }

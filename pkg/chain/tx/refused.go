@@ -2,17 +2,22 @@ package tx
 
 import (
 	"context"
+	"errors"
 
 	"cosmossdk.io/math"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
 )
 
+// errBusy says that the node takes no transactions now.
+var errBusy = errors.New("the node's mempool is full")
+
 // refused deals with an attempt that the only node it was sent to refuses.
 func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal, height int64) (done bool) {
 	g.counters.refusal(refusal)
 	verdict := judge(refusal)
 	if verdict == nodeBusy {
+		g.busy = true
 		g.Logger.Warn("node takes no transactions now", "supplier", g.address, "tx", a.rec.Hash, "error", refusal)
 		return false
 	}
@@ -52,6 +57,23 @@ func (g *signer) refused(ctx context.Context, a *attempt, refusal *chain.Refusal
 		g.relearnSequence(ctx)
 	}
 	return true
+}
+
+// outbid notes that nodes demand more meanwhile than an attempt under way pays, which may
+// still be included where they do not. Only when its time is over its messages travel
+// again, for a higher fee.
+func (g *signer) outbid(ctx context.Context, a *attempt, refusal *chain.Refusal) {
+	for _, p := range a.members {
+		p.unpaid = refusal
+	}
+	if a.outbid || a.short {
+		return
+	}
+	a.outbid = true
+	g.counters.refusal(refusal)
+	g.Logger.Warn("nodes demand more than a transaction under way pays", "supplier", g.address, "tx", a.rec.Hash,
+		"fee_upokt", a.rec.FeeUpokt, "timeout_height", a.rec.TimeoutHeight, "error", refusal)
+	g.raisePrice(ctx, a.members[0].sub.Mandatory)
 }
 
 // raisePrice makes the price of gas what the node demands, within the limit.

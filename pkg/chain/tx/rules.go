@@ -32,6 +32,19 @@ func canLand(a relayer.TxAttempt, latest *relayer.Block) bool {
 	return true
 }
 
+// reserve is how many blocks before its deadline a transaction's time is over, so that
+// another with a higher fee can follow where nodes have raised their price meanwhile.
+const reserve = 2
+
+// lastBlock returns the last height at which a transaction of messages that are due by a
+// deadline may be included. Where few blocks are left none are reserved.
+func lastBlock(deadline, height int64) int64 {
+	if deadline-height < 2*reserve {
+		return deadline
+	}
+	return deadline - reserve
+}
+
 // stamps are the timeout timestamps that a signer has used, in Unix nanoseconds.
 type stamps map[int64]struct{}
 

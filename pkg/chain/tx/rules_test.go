@@ -138,3 +138,13 @@ func TestRaise(t *testing.T) {
 		}
 	}
 }
+
+func TestLastBlock_LeavesTimeForAnotherTransactionWhereThereIsTime(t *testing.T) {
+	for _, test := range []struct{ deadline, height, want int64 }{
+		{14, 4, 12}, {8, 4, 6}, {7, 4, 7}, {5, 4, 5},
+	} {
+		if got := lastBlock(test.deadline, test.height); got != test.want {
+			t.Errorf("%d at %d: %d, want %d", test.deadline, test.height, got, test.want)
+		}
+	}
+}

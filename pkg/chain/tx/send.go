@@ -39,6 +39,13 @@ func (g *signer) send(ctx context.Context, latest *relayer.Block) (done bool) {
 	done = true
 	most := room{messages: g.MaxMessages, bytes: g.limits.maxBytes(g.MaxBytes), gas: g.limits.maxGas()}
 	for _, batch := range pack(free, most, g.gasAbout) {
+		if g.busy {
+			for _, p := range batch {
+				p.trouble = errBusy
+			}
+			done = false
+			continue
+		}
 		done = g.dispatch(ctx, latest, batch) && done
 	}
 	return done
@@ -64,12 +71,16 @@ func (g *signer) halve(ctx context.Context, latest *relayer.Block, members []*pe
 	return g.dispatch(ctx, latest, members[half:]) && done
 }
 
-// exceedsBlock reports whether a transaction of several messages would have more gas
-// than is to be asked for.
+// exceedsBlock reports whether a transaction of several messages would have more gas or
+// bytes than are to be asked for, as was learned since it was packed.
 func (g *signer) exceedsBlock(each group) bool {
-	most := g.limits.maxGas()
+	bytes := envelopeBytes
+	for _, p := range each.members {
+		bytes += p.bytes()
+	}
 	gas, err := g.gasOf(each)
-	return err == nil && most > 0 && gas > most
+	most := g.limits.maxGas()
+	return bytes > g.limits.maxBytes(g.MaxBytes) || err == nil && most > 0 && gas > most
 }
 
 // newDraft puts the messages of submissions together. It can be included up to the
@@ -195,7 +206,7 @@ func (e group) mandatory() bool { return e.members[0].sub.Mandatory }
 // sign makes the next attempt for submissions, and enters them in it.
 func (g *signer) sign(latest *relayer.Block, each group, cost bill) (*attempt, error) {
 	d := newDraft(each.members)
-	d.gas, d.fee = cost.gas, cost.fee
+	d.gas, d.fee, d.timeoutHeight = cost.gas, cost.fee, lastBlock(d.timeoutHeight, latest.Height)
 	if !g.seq.ordered {
 		d.timeout = g.nextTimeout(latest)
 	} else if err := g.enqueue(&d, latest); err != nil {

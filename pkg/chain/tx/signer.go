@@ -37,6 +37,7 @@ type signer struct {
 	prices   map[bool]math.LegacyDec // of gas in upokt, by whether the messages are mandatory
 	gasPer   map[string]uint64       // that a message used last, by its type, of which there are few
 	purse    purse
+	busy     bool          // the node takes no transactions in this step
 	worked   int64         // newest block when the signer worked last
 	retry    time.Duration // pause before the next retry
 }

@@ -86,7 +86,7 @@ func TestSigner_SameBytesAreSentWithEachBlockUntilIncluded(t *testing.T) {
 	if o.Height != r.height || o.Err != nil {
 		t.Errorf("outcome is %+v at height %d", o, r.height)
 	}
-	if a := ledger.all(); len(a) != 1 || a[0].SentHeight != 1 || a[0].TimeoutHeight != 50 || a[0].Included != r.height || len(a[0].TxBytes) != 0 {
+	if a := ledger.all(); len(a) != 1 || a[0].SentHeight != 1 || a[0].TimeoutHeight != 50-reserve || a[0].Included != r.height || len(a[0].TxBytes) != 0 {
 		t.Errorf("recorded %+v", a)
 	}
 }
@@ -100,74 +100,6 @@ func TestSigner_MessageInForceAlreadyIsNotSent(t *testing.T) {
 	r.want(out, relayer.InForce)
 	if len(r.sent()) != 0 {
 		t.Error("it was sent")
-	}
-}
-
-func TestSigner_BisectionFindsTheMessageThatIsRefused(t *testing.T) {
-	r := newRig(t, Options{})
-	var outs []<-chan relayer.Outcome
-	bad := ""
-	for i := range 16 {
-		sub, _ := r.submission(i, 6)
-		if i == 9 {
-			bad = recipientOf(sub)
-		}
-		outs = append(outs, r.signer.give(t, sub))
-	}
-	r.refuseSim = func(recipients []string) error {
-		if slices.Contains(recipients, bad) {
-			return &chain.Refusal{Codespace: chain.SimulationCodespace, Code: 2, Log: "claim window is closed"}
-		}
-		return nil
-	}
-	r.step()
-	// All, then two halves at each of four levels, then the others together.
-	if r.simulated != 1+2*4+1 {
-		t.Errorf("%d simulations", r.simulated)
-	}
-	for range 6 {
-		r.nextStep()
-	}
-	for i, out := range outs {
-		if i != 9 {
-			r.want(out, relayer.InForce)
-			continue
-		}
-		o := r.want(out, relayer.Failed)
-		var refused *chain.Refusal
-		if !errors.As(o.Err, &refused) || refused.Log != "claim window is closed" {
-			t.Errorf("reason is %v", o.Err)
-		}
-	}
-	if txs := r.sent(); len(txs) != 1 || len(txs[0].recipients) != 15 {
-		t.Errorf("%d transactions", len(txs))
-	}
-}
-
-func TestSigner_RefusalThatHealsIsTriedAgainWithTheNextBlock(t *testing.T) {
-	r := newRig(t, Options{})
-	open := int64(4)
-	r.refuseSim = func([]string) error {
-		if r.height < open {
-			return &chain.Refusal{Codespace: chain.SimulationCodespace, Code: 9, Log: "window is not open"}
-		}
-		return nil
-	}
-	var outs []<-chan relayer.Outcome
-	for i := range 8 {
-		sub, _ := r.submission(i, 20)
-		outs = append(outs, r.signer.give(t, sub))
-	}
-	for r.height <= open {
-		r.step()
-		r.next()
-	}
-	r.step()
-	for _, out := range outs {
-		r.want(out, relayer.InForce)
-	}
-	if txs := r.sent(); len(txs) != 1 {
-		t.Errorf("%d transactions, want one", len(txs))
 	}
 }
 
@@ -245,66 +177,6 @@ func TestSigner_BatchThatFailsInABlockIsHalvedUntilTheGoodOnesLand(t *testing.T)
 			continue
 		}
 		r.want(out, relayer.InForce)
-	}
-}
-
-func TestSigner_RefusedBroadcasts(t *testing.T) {
-	for _, test := range []struct {
-		name     string
-		code     uint32
-		messages int
-		txs      int // in the end
-		want     relayer.OutcomeState
-	}{
-		{"mempool is full: the same bytes again", 20, 3, 1, relayer.InForce},
-		{"too large: two halves", 21, 4, 3, relayer.InForce},
-		{"too large alone: given up", 21, 1, 1, relayer.Failed},
-		{"signature is wrong: account is asked for again", 4, 2, 2, relayer.InForce},
-		{"timestamp is refused: another", 18, 2, 2, relayer.InForce},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := newRig(t, Options{})
-			first := true
-			r.onBroadcast = func(*fakeTx) (bool, error) {
-				if first {
-					first = false
-					return false, refusal(test.code)
-				}
-				return true, nil
-			}
-			var outs []<-chan relayer.Outcome
-			for i := range test.messages {
-				sub, _ := r.submission(i, 50)
-				outs = append(outs, r.signer.give(t, sub))
-			}
-			r.step()
-			for range 4 {
-				r.step() // what need not wait for a block
-				r.next()
-			}
-			r.step()
-			for _, out := range outs {
-				r.want(out, test.want)
-			}
-			if txs := r.sent(); len(txs) != test.txs {
-				t.Errorf("%d transactions, want %d", len(txs), test.txs)
-			}
-		})
-	}
-}
-
-func TestSigner_FeeIsRaisedAtOnceAndKept(t *testing.T) {
-	r := newRig(t, Options{GasPrices: "0.01upokt"})
-	r.minPrice = dec("0.05")
-	for i := range 3 {
-		sub, _ := r.submission(i, 50)
-		out := r.signer.give(t, sub)
-		r.step()
-		r.nextStep()
-		r.want(out, relayer.InForce)
-	}
-	if r.prices != 1 || len(r.sent()) != 4 {
-		t.Errorf("price was asked for %d times for %d transactions", r.prices, len(r.sent()))
 	}
 }
 
@@ -398,7 +270,7 @@ func TestSigner_TransactionIsDueWhenTheFirstOfItsMessagesIs(t *testing.T) {
 		r.signer.give(t, sub)
 	}
 	r.step()
-	if txs := r.sent(); len(txs) != 1 || txs[0].timeoutHeight != 20 {
+	if txs := r.sent(); len(txs) != 1 || txs[0].timeoutHeight != 20-reserve {
 		t.Errorf("%+v", txs)
 	}
 }
@@ -505,36 +377,5 @@ func TestSigner_RecordedTransactionIsNotSentWhileItsOtherMessageIsUnderWay(t *te
 	r.want(out, relayer.InForce)
 	if len(r.broken) > 0 || r.tookEffect(recipientOf(second)) != 1 {
 		t.Errorf("took effect %d times, %v", r.tookEffect(recipientOf(second)), r.broken)
-	}
-}
-
-func TestSigner_RefusedMessageIsSimulatedOncePerBlockAndApartFromNewOnes(t *testing.T) {
-	r := newRig(t, Options{})
-	bad, _ := r.submission(1, 50)
-	mixed := false
-	r.refuseSim = func(recipients []string) error {
-		if !slices.Contains(recipients, recipientOf(bad)) {
-			return nil
-		}
-		mixed = mixed || len(recipients) > 1
-		return &chain.Refusal{Codespace: chain.SimulationCodespace, Code: 2}
-	}
-	r.signer.give(t, bad)
-	for range 3 {
-		r.step()
-	}
-	if r.simulated != 1 {
-		t.Errorf("%d simulations in one block", r.simulated)
-	}
-	good, _ := r.submission(2, 50)
-	out := r.signer.give(t, good)
-	r.nextStep()
-	r.nextStep()
-	r.want(out, relayer.InForce)
-	if mixed {
-		t.Error("the refused message was simulated with another")
-	}
-	if r.simulated != 1+2+1 {
-		t.Errorf("%d simulations in three blocks", r.simulated)
 	}
 }

@@ -16,6 +16,7 @@ func (g *signer) step(ctx context.Context, latest *relayer.Block) (done bool) {
 	if len(g.waiting) == 0 {
 		return true
 	}
+	g.busy = false
 	done = g.settle(ctx, latest)
 	done = g.tend(ctx, latest) && done
 	return g.send(ctx, latest) && done
@@ -120,7 +121,7 @@ func (g *signer) tendOne(ctx context.Context, a *attempt, latest *relayer.Block)
 		g.Logger.Warn("transaction was not included in time", "supplier", g.address, "tx", a.rec.Hash,
 			"sent_height", a.rec.SentHeight, "timeout_height", a.rec.TimeoutHeight)
 		a.release(latest.Height)
-	case len(a.rec.TxBytes) > 0 && a.sentAt < latest.Height && !a.mute:
+	case len(a.rec.TxBytes) > 0 && a.sentAt < latest.Height && !a.mute && !g.busy:
 		return g.again(ctx, a, latest.Height)
 	}
 	return true
@@ -153,6 +154,9 @@ func (g *signer) again(ctx context.Context, a *attempt, height int64) (done bool
 		// It may be in a block that has not been seen, or in another node's
 		// mempool. Only time ends it.
 		a.sentAt = height
+		if judge(refusal) == feeTooLow {
+			g.outbid(ctx, a, refusal)
+		}
 		g.Logger.Debug("transaction sent again was refused", "supplier", g.address, "tx", a.rec.Hash, "error", refusal)
 		return true
 	}

@@ -246,13 +246,13 @@ func TestSubmitter_MessageThatIsRefusedDoesNotHoldUpTheOthers(t *testing.T) {
 	var good []*transfer
 	var outs []<-chan relayer.Outcome
 	var bad <-chan relayer.Outcome
-	for i := range 16 {
+	for i := range 50 {
 		amount := int64(5)
-		if i == 11 {
+		if i == 37 {
 			amount = 1 << 60 // more than there is
 		}
 		m := b.transfer(signer, amount, 15)
-		if i == 11 {
+		if i == 37 {
 			bad = b.submit(s, m)
 			continue
 		}
