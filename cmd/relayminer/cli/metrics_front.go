@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"strconv"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
@@ -64,9 +62,4 @@ func (c *frontCollector) Collect(metrics chan<- prometheus.Metric) {
 	level("connections", "Open connections of gateways.", float64(s.Connections))
 	level("relays_in_flight", "Relays that are being answered.", float64(s.InFlight))
 	level("relay_bytes", "Bytes of requests and answers that are held.", float64(s.BodyBytes))
-	refused := frontDesc("relays_refused_total", "Relays refused, by the reason that gateways are told.", "codespace", "code")
-	for reason, count := range s.Refused {
-		metrics <- prometheus.MustNewConstMetric(refused, prometheus.CounterValue, float64(count),
-			reason.Codespace, strconv.FormatUint(uint64(reason.Code), 10))
-	}
 }

@@ -20,8 +20,8 @@
 // It is narrowed in two points. The chain also accepts the placeholder key for
 // applications without gateways, whose private half is public, so that anybody
 // could sign for such an application; it is refused here, unless configured
-// otherwise. And a ring has no more
-// members than an honest signer would give it, since each is work to verify.
+// otherwise. And a ring has no more members than an honest signer would give it,
+// since each is work to verify.
 //
 // Transports are left to the proxy, budgets to the meter.
 package auth

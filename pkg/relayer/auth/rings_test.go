@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
@@ -75,6 +76,10 @@ func TestVerifyRelayRequest_RefusesThePlaceholderKey(t *testing.T) {
 			w.chain.app.DelegateeGatewayAddresses = nil
 			request := signWith(t, unsigned(), golden.PlaceholderPrivateKey.Bytes(), members)
 			w.refuses(t, request, relayer.ErrInvalidRing)
+			err := w.authenticator(t).VerifyRelayRequest(context.Background(), request, service)
+			if !strings.Contains(err.Error(), "placeholder key") {
+				t.Errorf("the reason is not named: %v", err)
+			}
 		})
 	}
 }

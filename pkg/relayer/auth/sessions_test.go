@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"sync"
 	"testing"
+	"time"
 
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	dleqtypes "github.com/pokt-network/go-dleq/types"
@@ -135,19 +135,23 @@ func TestVerifyRelayRequest_RequestsForOneSessionShareItsQuery(t *testing.T) {
 	w.chain.held = make(chan struct{}, requests)
 	a := w.authenticator(t)
 	request := signed(t)
-	var all sync.WaitGroup
+	ended := make(chan error, requests)
 	for range requests {
-		all.Go(func() {
-			if err := a.VerifyRelayRequest(from("192.0.2.1"), request, service); err != nil {
-				t.Error(err)
-			}
-		})
+		go func() { ended <- a.VerifyRelayRequest(from("192.0.2.1"), request, service) }() // awaited below
 	}
 	for range requests {
-		<-w.chain.held
+		select {
+		case <-w.chain.held:
+		case err := <-ended:
+			t.Fatalf("a request did not wait for the answer: %v", err)
+		}
 	}
 	close(release)
-	all.Wait()
+	for range requests {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
 	if n := a.Stats().SessionsRateLimited; n != 0 {
 		t.Errorf("%d requests were limited", n)
 	}
@@ -188,8 +192,13 @@ func TestFollow_NextSessionIsInTheTableBeforeItsFirstRelay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := <-w.chain.prefetched; got != end+1 {
-		t.Errorf("session at height %d was looked up, want %d", got, end+1)
+	select {
+	case got := <-w.chain.prefetched:
+		if got != end+1 {
+			t.Errorf("session at height %d was looked up, want %d", got, end+1)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("no session was looked up")
 	}
 	stop()
 	request := unsigned()
