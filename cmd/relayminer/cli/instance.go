@@ -59,6 +59,7 @@ type Instance struct {
 	admin  *admin.Server // nil if there is no socket
 
 	prefetcher *chain.Prefetcher
+	height     *heightKeeper
 
 	endpoints []*endpoint // metrics, profiles, pings
 }
@@ -90,10 +91,10 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 			err = errors.Join(err, i.close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := i.connect(ctx, opts, cfg, keys); err != nil {
+	if err := i.openStore(opts, cfg); err != nil {
 		return nil, err
 	}
-	if err := i.openStore(opts, cfg); err != nil {
+	if err := i.connect(ctx, opts, cfg, keys); err != nil {
 		return nil, err
 	}
 	if err := i.join(ctx, opts, cfg, keys); err != nil {
@@ -231,6 +232,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.txs != nil { // writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))
+	}
+	if i.height != nil { // writes the last height down in the store
+		errs = append(errs, i.height.Stop(ctx))
 	}
 	if i.store != nil {
 		errs = append(errs, i.store.Close(ctx))
