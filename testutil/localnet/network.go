@@ -87,7 +87,8 @@ type Service struct {
 	ComputeUnitsPerRelay uint64
 	BackendURL           string
 	// ListenURL is the address that suppliers are staked with, a port on
-	// loopback that was free at Start and on which a relay miner shall listen.
+	// loopback on which a relay miner shall listen. No other network takes it
+	// before Stop.
 	ListenURL string
 }
 
@@ -323,6 +324,7 @@ func (n *Network) Stop() error {
 	for _, backend := range n.backends {
 		errs = append(errs, backend.Close())
 	}
+	errs = append(errs, n.ports.release())
 	n.heights.fail(ErrStopped)
 	return errors.Join(errs...)
 }

@@ -171,7 +171,7 @@ func cometConfig(config Config, rpcAddr string) *cmtconfig.Config {
 	if config.Persistent {
 		c.DBBackend = string(dbm.GoLevelDBBackend)
 	}
-	c.P2P.ListenAddress = "tcp://" + net.JoinHostPort(loopback, "0")
+	c.P2P.ListenAddress = "tcp://127.0.0.1:0"
 	c.P2P.PexReactor = false
 	c.RPC.ListenAddress = "tcp://" + rpcAddr
 	// The validator is alone, so all other timeouts are about itself only and
