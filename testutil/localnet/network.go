@@ -10,8 +10,6 @@ import (
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	"github.com/pokt-network/poktroll/app"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // Errors of a Network.
@@ -360,12 +358,3 @@ func (n *Network) Backend(serviceID string) *Backend { return n.backends[service
 // RPC returns a client of the node's CometBFT RPC. It works again after
 // StopNode and StartNode.
 func (n *Network) RPC() *rpchttp.HTTP { return n.rpc }
-
-// Dial returns a gRPC connection to the node for the caller to close.
-func (n *Network) Dial() (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient(n.GRPCURL, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", n.GRPCURL, err)
-	}
-	return conn, nil
-}
