@@ -26,9 +26,10 @@ const (
 // path is the module's root.
 func ranks() map[string]int {
 	return map[string]int{
-		"pkg/async":      0,
-		"pkg/observable": 0,
-		"pkg/ring":       0,
+		"pkg/async":         0,
+		"pkg/observable":    0,
+		"pkg/ring":          0,
+		"testutil/loopback": 0,
 
 		"pkg/ring/internal/curve": 0,
 

@@ -76,16 +76,17 @@ func unanswered(err error) bool {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return true
 	}
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBehind) || unready(err)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errBehind) || Unready(err)
 }
 
-// unready reports whether the server could not open the state that it was to answer
-// from, so that the question was not looked at. That happens in the moment of a
-// commit, and from a restart until the next block (cosmos-sdk, baseapp:
-// CreateQueryContext). Its gRPC status has the code Unknown, and begins with the
-// codespace and the code of the SDK's error. No query that is asked here answers
-// with these codes by itself, and a refused simulation has them behind other words.
-func unready(err error) bool {
+// Unready reports whether the error of a gRPC call says that the server could not
+// open the state that it was to answer from, so that the question was not looked at
+// and can be put again. That happens in the moment of a commit, and from a restart
+// until the next block (cosmos-sdk, baseapp: CreateQueryContext). The status has the
+// code Unknown and begins with the codespace and the code of the SDK's error. No
+// query that is asked here answers with these codes by itself, and a refused
+// simulation has them behind other words.
+func Unready(err error) bool {
 	if status.Code(err) != codes.Unknown {
 		return false
 	}

@@ -47,6 +47,12 @@ func (q *Queries) Events(ctx context.Context, height int64) (*relayer.BlockEvent
 }
 
 func (q *Queries) askEvents(ctx context.Context, height int64) (answer[*relayer.BlockEvents], error) {
+	select {
+	case q.results <- struct{}{}:
+		defer func() { <-q.results }()
+	case <-ctx.Done():
+		return answer[*relayer.BlockEvents]{}, fmt.Errorf("events of block %d: %w", height, ctx.Err())
+	}
 	results, err := q.node.blockResults(ctx, height)
 	if err != nil {
 		return answer[*relayer.BlockEvents]{}, err

@@ -55,11 +55,11 @@ const (
 // BlockDriverOption changes a BlockDriver while it is made.
 type BlockDriverOption func(*BlockDriver)
 
-// WithLastProcessed makes the driver begin with the block after height instead
-// of the newest one, so that a restart sees the blocks that were missed. Heights
-// that the node has pruned are skipped with an error in the log. If there is no
-// block after height yet, the one at height is emitted once more. Zero or less
-// begins with the newest block.
+// WithLastProcessed tells the driver of the highest block that an earlier run has
+// seen. The driver begins with the newest block all the same, but with none below
+// height: a node that is behind what was seen, because it is catching up or was set
+// back, is waited for, and Err wraps ErrChainRegressed meanwhile. Of several nodes
+// one may be two blocks behind. Zero or less tells of none.
 func WithLastProcessed(height int64) BlockDriverOption {
 	return func(d *BlockDriver) { d.follower.processed = max(height, 0) }
 }

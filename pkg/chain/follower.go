@@ -24,7 +24,7 @@ type follower struct {
 	// without having gone back.
 	tolerance int64
 
-	processed int64          // height before the first to emit, 0 if the newest is the first
+	processed int64          // height that an earlier run has seen, 0 if none
 	next      int64          // height of the block to emit next, 0 before the first
 	last      *relayer.Block // emitted last
 	blockTime time.Duration  // moving average of the time between blocks, 0 if unknown
@@ -62,20 +62,19 @@ func (f *follower) catchUp(ctx context.Context) error {
 	return f.fetch(ctx, newest)
 }
 
-// begin chooses the first block to emit.
+// begin chooses the first block to emit: the newest, on which it depends what is
+// due. What happened in the blocks since the earlier run is looked up by height
+// where somebody needs it.
 func (f *follower) begin(newest int64) error {
 	switch {
 	case newest < 1:
 		return fmt.Errorf("%w: the chain has no block yet", ErrHeightAhead)
-	case f.processed == 0:
-		f.next = newest
-	case newest < f.processed:
-		return fmt.Errorf("%w: node is at block %d, block %d was processed before", ErrChainRegressed, newest, f.processed)
-	default:
-		// Start promises a block. Where none has come since, that is the one
-		// processed last.
-		f.next = min(f.processed+1, newest)
+	case newest < f.processed-f.tolerance:
+		return fmt.Errorf("%w: node is at block %d, block %d was seen before", ErrChainRegressed, newest, f.processed)
+	case f.processed > 0 && newest > f.processed:
+		f.log.Info("blocks since the last run", "from", f.processed+1, "to", newest)
 	}
+	f.next = newest
 	return nil
 }
 

@@ -126,23 +126,25 @@ func span(from, to int64) []int64 {
 
 func TestFollower_FirstBlock(t *testing.T) {
 	for _, test := range []struct {
-		name         string
-		newest, base int64
-		processed    int64
-		want         []int64
-		wantErr      error
+		name      string
+		newest    int64
+		processed int64
+		tolerance int64
+		want      []int64
+		wantErr   error
 	}{
 		{name: "newest where nothing was processed", newest: 50, want: span(50, 50)},
-		{name: "the one after the last processed", newest: 50, processed: 39, want: span(40, 50)},
-		{name: "the last processed once more where there is none after", newest: 50, processed: 50, want: span(50, 50)},
-		{name: "oldest kept where later ones are pruned", newest: 50, base: 45, processed: 10, want: span(45, 50)},
-		{name: "none from a chain that is behind", newest: 50, processed: 60, wantErr: ErrChainRegressed},
+		{name: "newest, whatever was processed", newest: 50, processed: 39, want: span(50, 50)},
+		{name: "newest where it was processed", newest: 50, processed: 50, want: span(50, 50)},
+		{name: "none from a chain that is behind", newest: 50, processed: 51, wantErr: ErrChainRegressed},
+		{name: "one of several nodes that is a little behind", newest: 50, processed: 52, tolerance: 2, want: span(50, 50)},
+		{name: "none of several nodes that are behind", newest: 50, processed: 53, tolerance: 2, wantErr: ErrChainRegressed},
 		{name: "none from a chain without blocks", newest: 0, wantErr: ErrHeightAhead},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			feed := newTestFeed(test.newest)
-			feed.base = max(test.base, 1)
 			f, heights := testFollower(feed, test.processed)
+			f.tolerance = test.tolerance
 			if err := f.catchUp(t.Context()); !errors.Is(err, test.wantErr) {
 				t.Errorf("got %v, want %v", err, test.wantErr)
 			}
@@ -150,6 +152,21 @@ func TestFollower_FirstBlock(t *testing.T) {
 				t.Errorf("emitted %v, want %v", *heights, test.want)
 			}
 		})
+	}
+}
+
+func TestFollower_ChainThatWasBehindIsFollowedFromWhereItHasCaughtUp(t *testing.T) {
+	feed := newTestFeed(50)
+	f, heights := testFollower(feed, 60)
+	if err := f.catchUp(t.Context()); !errors.Is(err, ErrChainRegressed) {
+		t.Errorf("at 50: %v", err)
+	}
+	feed.height = 63
+	if err := f.catchUp(t.Context()); err != nil {
+		t.Errorf("at 63: %v", err)
+	}
+	if want := span(63, 63); !slices.Equal(*heights, want) {
+		t.Errorf("emitted %v, want %v", *heights, want)
 	}
 }
 

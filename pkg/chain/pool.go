@@ -279,7 +279,7 @@ func (p *pool) call(
 		}
 		// One that is behind has answered, and may do better in a moment. So may one
 		// that is in the middle of a commit.
-		stays := errors.Is(err, errBehind) || i == 1 && changes == 0 && unready(err)
+		stays := errors.Is(err, errBehind) || i == 1 && changes == 0 && Unready(err)
 		if !stays && p.failed(s, err) && changes < len(p.servers) {
 			changes++
 			i--

@@ -165,7 +165,7 @@ func (n *Node) lookAt(ctx context.Context, p *pool, s *server) {
 		return err
 	}
 	err := attempt(ctx, n.timeout, look)
-	if unready(err) && rest(ctx, firstPause) {
+	if Unready(err) && rest(ctx, firstPause) {
 		err = attempt(ctx, n.timeout, look)
 	}
 	if err != nil && n.base.Err() != nil {

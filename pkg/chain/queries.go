@@ -29,6 +29,10 @@ const (
 	one             = 1
 )
 
+// resultsAtOnce bounds the blocks whose results are fetched at the same time. Those
+// of a settlement have many megabytes, and after an outage many are asked for.
+const resultsAtOnce = 2
+
 // Queries answers questions about the chain's state. It implements the query
 // interfaces of package relayer and may be used concurrently.
 //
@@ -52,6 +56,8 @@ type Queries struct {
 	targetAt     *memo[serviceKey, []byte]
 	blocks       *memo[int64, *relayer.Block]
 	events       *memo[int64, *relayer.BlockEvents]
+
+	results chan struct{} // a place for each block whose results are fetched at once
 
 	seen *seenSessions // asked for since the last session was prepared
 }
@@ -81,7 +87,7 @@ var (
 // NewQueries returns queries that are answered by the node. Answers about the
 // present are renewed with each block that the node's BlockDriver sees.
 func NewQueries(node *Node) *Queries {
-	q := &Queries{node: node, seen: newSeenSessions()}
+	q := &Queries{node: node, results: make(chan struct{}, resultsAtOnce), seen: newSeenSessions()}
 	q.sessions = newMemo(node, maxSessions, q.askSession)
 	q.sharedNow = newMemo(node, one, q.askSharedParams)
 	q.sharedAt = newMemo(node, maxHeights, q.askSharedParamsAt)

@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"cosmossdk.io/math"
@@ -247,6 +250,39 @@ func TestFindTx_WorksOnNodesWithoutIndex(t *testing.T) {
 	}
 	if _, _, err := node.FindTx(t.Context(), []byte("short"), 7, 7); !errors.Is(err, ErrInvalidQuery) {
 		t.Errorf("short hash: %v", err)
+	}
+}
+
+func TestEvents_OfManyBlocksAreFetchedAFewAtATime(t *testing.T) {
+	f := startFake(t)
+	var fetching, most atomic.Int64
+	gate := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := readAll(r)
+		if err == nil && bytes.Contains(body, []byte("block_results")) {
+			raise(&most, fetching.Add(1))
+			<-gate
+			fetching.Add(-1)
+		}
+		f.serveRPC(w, r)
+	}))
+	defer slow.Close()
+	cfg := fakesConfig(f)
+	cfg.TxRPCURLs = []string{slow.URL}
+	cfg.Timeout = testPatience
+	q := NewQueries(dialNode(t, cfg))
+	var asking sync.WaitGroup
+	const blocks = 20
+	for height := range int64(blocks) {
+		asking.Go(func() { _, _ = q.Events(testContext(t), height+1) }) // the results are of another height
+	}
+	until(t, func() bool { return fetching.Load() >= resultsAtOnce })
+	for range blocks {
+		gate <- struct{}{}
+	}
+	asking.Wait()
+	if n := most.Load(); n != resultsAtOnce {
+		t.Errorf("%d were fetched at once", n)
 	}
 }
 

@@ -58,11 +58,11 @@ func broadcastScenarios() []scenario {
 		{name: "broadcast-lost-once", trouble: broadcasts(1, faultnode.Drop)},
 		{name: "broadcast-lost-three-times", trouble: broadcasts(3, faultnode.Drop)},
 		{name: "broadcast-answer-lost-once", trouble: broadcasts(1, faultnode.LoseAnswer)},
-		{name: "broadcast-answer-always-lost", suppliers: 2, trouble: broadcasts(0, faultnode.LoseAnswer)},
+		{name: "broadcast-answer-always-lost", core: true, suppliers: 2, trouble: broadcasts(0, faultnode.LoseAnswer)},
 		{name: "broadcast-connection-cut", trouble: broadcasts(2, faultnode.Cut)},
 		{name: "broadcast-duplicated", apps: 2, trouble: broadcasts(0, faultnode.Duplicate)},
 		{name: "broadcast-reordered", suppliers: 2, trouble: broadcasts(2, func() faultnode.Fault { return faultnode.Reorder(1) })},
-		{name: "broadcast-swallowed-for-blocks", apps: 2, trouble: broadcastsFor(3, faultnode.Swallow)},
+		{name: "broadcast-swallowed-for-blocks", core: true, apps: 2, trouble: broadcastsFor(3, faultnode.Swallow)},
 		{name: "broadcast-answered-503-for-blocks", trouble: broadcastsFor(3, func() faultnode.Fault {
 			return faultnode.RejectHTTP(http.StatusServiceUnavailable, "no upstream")
 		})},
@@ -72,7 +72,7 @@ func broadcastScenarios() []scenario {
 // refusalScenarios are about nodes that do not take transactions.
 func refusalScenarios() []scenario {
 	return []scenario{
-		{name: "mempool-full-for-blocks", suppliers: 2, trouble: broadcastsFor(3, func() faultnode.Fault {
+		{name: "mempool-full-for-blocks", core: true, suppliers: 2, trouble: broadcastsFor(3, func() faultnode.Fault {
 			return faultnode.RejectRPC(internalError, "Internal error",
 				"mempool is full: number of txs 5000 (max: 5000), total txs bytes 1 (max: 1073741824)")
 		})},

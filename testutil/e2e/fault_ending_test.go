@@ -34,7 +34,7 @@ func (e ending) state() session.State {
 
 // recordPatience is for how many blocks after the last window the relay miner may
 // be busy finding out how its sessions have ended.
-const recordPatience = 12
+const recordPatience = 30
 
 // history is everything that the chain said of one session.
 type history struct {

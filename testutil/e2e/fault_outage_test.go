@@ -40,7 +40,7 @@ func outageScenarios() []scenario {
 		{name: "rpc-refused-in-both-windows", trouble: func(tr *trial) {
 			tr.inWindows(3, func() func() { return tr.refuse(tr.node.RPC) })
 		}},
-		{name: "node-refused-in-both-windows", suppliers: 2, trouble: func(tr *trial) {
+		{name: "node-refused-in-both-windows", core: true, suppliers: 2, trouble: func(tr *trial) {
 			tr.inWindows(3, func() func() { return tr.refuse(tr.node.RPC, tr.node.GRPC) })
 		}},
 		{name: "node-frozen-in-claim-window", trouble: func(tr *trial) {
@@ -72,13 +72,13 @@ func hopelessScenarios() []scenario {
 		{name: "node-frozen-over-the-claim-window", end: missed, trouble: func(tr *trial) {
 			tr.inWindow(tr.claimOpen, faultWindow+2, tr.freeze)
 		}},
-		{name: "claims-swallowed", end: missed, trouble: func(tr *trial) {
+		{name: "claims-swallowed", core: true, end: missed, trouble: func(tr *trial) {
 			tr.rule(faultnode.Rule{Methods: []string{broadcastMethod}, Fault: faultnode.Swallow()})
 		}},
 		{name: "claims-refused", apps: 2, end: missed, trouble: func(tr *trial) {
 			tr.rule(faultnode.Rule{Methods: []string{broadcastMethod}, Fault: faultnode.RefuseTx("sdk", 5, "insufficient funds")})
 		}},
-		{name: "proofs-lost", end: slashed, trouble: func(tr *trial) {
+		{name: "proofs-lost", core: true, end: slashed, trouble: func(tr *trial) {
 			tr.rule(faultnode.Rule{Methods: []string{broadcastMethod}, When: carriesProof, Fault: faultnode.Drop()})
 		}},
 		{name: "grpc-refused-over-the-proof-window", end: slashed, trouble: func(tr *trial) {

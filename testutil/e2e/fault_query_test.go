@@ -20,7 +20,7 @@ func simulations(first int, fault func() faultnode.Fault) func(*trial) {
 // simulationScenarios are about simulations that tell nothing, or late.
 func simulationScenarios() []scenario {
 	return []scenario{
-		{name: "simulation-unavailable", apps: 2, trouble: simulations(5, faultnode.Fail)},
+		{name: "simulation-unavailable", core: true, apps: 2, trouble: simulations(5, faultnode.Fail)},
 		{name: "simulation-refused-twice", apps: 2, trouble: simulations(2, func() faultnode.Fault {
 			return faultnode.RejectGRPC(codes.Unknown, "claim window is not open: with gas used: '1'")
 		})},
@@ -94,7 +94,7 @@ func queryScenarios() []scenario {
 		}},
 		// A node that has just been started has no state to answer from before its
 		// first block, and says so like this (cosmos-sdk: baseapp, CreateQueryContext).
-		{name: "state-not-ready-for-blocks", apps: 2, trouble: func(tr *trial) {
+		{name: "state-not-ready-for-blocks", core: true, apps: 2, trouble: func(tr *trial) {
 			tr.inWindows(3, func() func() {
 				return tr.rule(faultnode.Rule{Protocol: faultnode.GRPC, Fault: faultnode.RejectGRPC(codes.Unknown,
 					"codespace sdk code 26: invalid height: context did not contain latest block height")}).Remove

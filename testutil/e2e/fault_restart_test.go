@@ -12,6 +12,7 @@ import (
 // included is gone. It is stopped at the worst moment, when it has just said that
 // it took a transaction.
 func TestFaults_NodeRestartedWithATransactionInItsMempool(t *testing.T) {
+	needAllFaults(t)
 	t.Parallel()
 	scenarios := []scenario{
 		{name: "with-the-claim", apps: 2, trouble: func(tr *trial) { tr.restartWith(carriesClaim) }},
@@ -43,14 +44,10 @@ func (tr *trial) restartWith(carries func(*faultnode.Call) bool) {
 	case <-tr.ctx.Done():
 		tr.t.Fatal("no transaction was broadcast")
 	}
-	if err := tr.w.net.StopNode(); err != nil {
-		tr.t.Fatal(err)
-	}
+	tr.within("stop of the node", tr.w.net.StopNode)
 	const poll = "abci_info" // what the relay miner asks when it hears of no block
-	if err := tr.node.AwaitCalls(tr.ctx, poll, tr.node.Calls(poll)+2); err != nil {
-		tr.t.Error(err)
-	}
-	if err := tr.w.net.StartNode(); err != nil {
-		tr.t.Fatal(err)
-	}
+	tr.within("poll of the relay miner", func() error {
+		return tr.node.AwaitCalls(tr.ctx, poll, tr.node.Calls(poll)+2)
+	})
+	tr.within("start of the node", tr.w.net.StartNode)
 }

@@ -12,11 +12,15 @@ import (
 // for as many relay miners, they have their sessions in turn.
 func TestFaults_ClaimsAndProofsLandOnceAllTheSame(t *testing.T) {
 	t.Parallel()
-	const turns = 3
+	turns := 3
 	scenarios := slices.Concat(
 		broadcastScenarios(), refusalScenarios(), simulationScenarios(),
 		streamScenarios(), queryScenarios(), outageScenarios(), hopelessScenarios(),
 	)
+	if !allFaults() {
+		turns = 1
+		scenarios = slices.DeleteFunc(scenarios, func(s scenario) bool { return !s.core })
+	}
 	w := newFaultWorld(t, scenarios)
 	var running, starting sync.WaitGroup
 	starting.Add(len(scenarios))

@@ -14,6 +14,7 @@ import (
 // A relay miner that cannot reach its node, or is led to another chain, does not
 // start, says why, and leaves nothing behind that is in the way of the next start.
 func TestFaults_AtTheStartAreToldAndLeaveNothingBehind(t *testing.T) {
+	needAllFaults(t)
 	t.Parallel()
 	w := newFaultWorld(t, []scenario{{name: "start"}})
 	for _, tc := range []struct {

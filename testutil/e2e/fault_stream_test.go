@@ -11,8 +11,10 @@ func streamScenarios() []scenario {
 		{name: "events-refused", always: from(func(*trial) faultnode.Fault {
 			return faultnode.RejectRPC(internalError, "Internal error", "max_subscriptions_per_client 5 reached")
 		}, "subscribe")},
-		{name: "subscription-lost", always: func(tr *trial) {
+		{name: "subscription-lost", core: true, always: func(tr *trial) {
 			tr.rule(faultnode.Rule{Methods: []string{"subscribe"}, First: 1, Fault: faultnode.Drop()})
+		}, trouble: func(tr *trial) {
+			tr.within("second subscription", func() error { return tr.node.AwaitCalls(tr.ctx, "subscribe", 2) })
 		}},
 		{name: "websocket-cut-at-every-block", trouble: func(tr *trial) {
 			cuts := 0

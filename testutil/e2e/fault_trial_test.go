@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +31,11 @@ const (
 	faultBlockTime   = 2 * time.Second
 	faultCallTimeout = time.Second
 	faultSession     = 6 // blocks of a session
-	faultWindow      = 6 // blocks of each window
-	faultLimit       = 4 * time.Minute
+	// faultWindow is the blocks of each window. Trouble that lasts for blocks is over
+	// after three or four of them, and the relay miner tries again within the time of
+	// three.
+	faultWindow = 9
+	faultLimit  = 6 * time.Minute
 
 	appsPerTrial      = 3
 	suppliersPerTrial = 2
@@ -41,6 +46,8 @@ const (
 // to end.
 type scenario struct {
 	name string
+	// core scenarios are always run, the others where faultRuns is set.
+	core bool
 	// apps and suppliers are how many take part, one by default: each application
 	// has a session with each supplier, all of them with the same windows.
 	apps, suppliers int
@@ -93,16 +100,24 @@ type faultWorld struct {
 	held []net.Listener
 }
 
-// faultRuns is set where the scenarios are to be run.
+// faultRuns is set where all scenarios are to be run.
 const faultRuns = "E2E_FAULTS"
+
+// allFaults reports whether all scenarios are to be run.
+func allFaults() bool { return os.Getenv(faultRuns) != "" }
+
+// needAllFaults skips a test whose scenarios are not core ones.
+func needAllFaults(t *testing.T) {
+	t.Helper()
+	if !allFaults() {
+		t.Skip("takes minutes: set " + faultRuns + "=1, see docs/testing.md")
+	}
+}
 
 // newFaultWorld starts a chain with a service, applications and suppliers for
 // each of some trials.
 func newFaultWorld(t *testing.T, scenarios []scenario) *faultWorld {
 	t.Helper()
-	if os.Getenv(faultRuns) == "" {
-		t.Skip("windows of seconds are met on an idle machine only: set " + faultRuns + "=1, see docs/testing.md")
-	}
 	services := make([]localnet.ServiceConfig, len(scenarios))
 	for i, s := range scenarios {
 		services[i].ID = s.name
@@ -333,6 +348,26 @@ func (tr *trial) learnWindows(session *sessiontypes.Session) {
 	tr.claimClose = sharedtypes.GetClaimWindowCloseHeight(params, end)
 	tr.proofOpen = sharedtypes.GetProofWindowOpenHeight(params, end)
 	tr.proofClose = sharedtypes.GetProofWindowCloseHeight(params, end)
+}
+
+// within calls do, and ends the process with all its goroutines' stacks if that
+// takes longer than anything that works: a node that does not stop cannot be
+// cleaned up after.
+func (tr *trial) within(what string, do func() error) {
+	tr.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			tr.t.Fatalf("%s: %v", what, err)
+		}
+	case <-timer.C:
+		err := pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+		panic(fmt.Sprintf("%s: %s is not done after %v; stacks are above (%v)", tr.t.Name(), what, patience, err))
+	}
 }
 
 // at waits until the chain, not the relay miner, is at a height.

@@ -1,19 +1,21 @@
 package faultnode
 
 import (
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"strconv"
 	"sync"
+
+	"github.com/seed52205347/relayminer/testutil/loopback"
 )
 
 // Door is an address at which clients find the node. What is done to it happens
 // below all rules, to every connection at once.
 type Door struct {
 	addr     string
-	accepted chan net.Conn // connections for the server; never closed
-	over     chan struct{} // closed by shut
+	port     *loopback.Reservation // keeps addr while the door refuses
+	accepted chan net.Conn         // connections for the server; never closed
+	over     chan struct{}         // closed by shut
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
@@ -23,33 +25,30 @@ type Door struct {
 	closed   bool
 }
 
-// Ports are taken from below the range from which Linux serves outgoing
-// connections: a client that dials a port there while nobody listens can end up
-// connected to itself and keep the door from opening again. Those from 20,000 on
-// are left to the chains of tests, which promise some to relay miners that are not
-// there yet.
+// The ports of doors. Those from 20,000 on are left to the chains of tests, of which
+// there are more.
 const (
-	firstPort    = 10_000
-	lastPort     = 19_999
-	portAttempts = 100
+	firstPort = 10_000
+	lastPort  = 19_999
 )
 
-// newDoor returns an open door at a free port of loopback.
+// newDoor returns an open door at a port of loopback.
 func newDoor() (*Door, error) {
-	var lastErr error
-	for range portAttempts {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		d := &Door{
-			addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-			accepted: make(chan net.Conn),
-			over:     make(chan struct{}),
-			conns:    make(map[*conn]struct{}),
-		}
-		if lastErr = d.Admit(); lastErr == nil {
-			return d, nil
-		}
+	port, err := loopback.Reserve(firstPort, lastPort)
+	if err != nil {
+		return nil, err
 	}
-	return nil, lastErr
+	d := &Door{
+		addr:     port.Addr(),
+		port:     port,
+		accepted: make(chan net.Conn),
+		over:     make(chan struct{}),
+		conns:    make(map[*conn]struct{}),
+	}
+	if err := d.Admit(); err != nil {
+		return nil, errors.Join(err, port.Release())
+	}
+	return d, nil
 }
 
 // Admit lets connections in again after Refuse. It does nothing otherwise. The
@@ -63,7 +62,7 @@ func (d *Door) Admit() error {
 	if d.listener != nil {
 		return nil
 	}
-	listener, err := net.Listen("tcp", d.addr)
+	listener, err := d.port.Listen()
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", d.addr, err)
 	}
@@ -114,8 +113,9 @@ func (d *Door) Thaw() {
 	}
 }
 
-// shut closes the door for good and returns when it accepts no more.
-func (d *Door) shut() {
+// shut closes the door for good, gives its address up and returns when it accepts
+// no more.
+func (d *Door) shut() error {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
@@ -123,6 +123,10 @@ func (d *Door) shut() {
 	d.Refuse()
 	d.Thaw()
 	d.wg.Wait()
+	if err := d.port.Release(); err != nil {
+		return fmt.Errorf("give up %s: %w", d.addr, err)
+	}
+	return nil
 }
 
 // accept ends when the listener is closed.

@@ -116,14 +116,14 @@ func (p *Proxy) Close() error {
 	p.mu.Unlock()
 	p.cancel()
 	p.changes.end()
+	var err error
 	for _, door := range []*Door{p.RPC, p.GRPC} {
 		if door != nil {
-			door.shut()
+			err = errors.Join(err, door.shut())
 		}
 	}
-	var err error
 	if p.rpc != nil {
-		err = p.rpc.Close()
+		err = errors.Join(err, p.rpc.Close())
 		p.grpc.Stop()
 	}
 	p.CutWebSockets()

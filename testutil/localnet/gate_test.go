@@ -83,7 +83,7 @@ func TestGate_BreaksConnectionsWhenClosedAndServesAgainWhenOpened(t *testing.T) 
 }
 
 func TestGate_ConnectionWithoutServerIsBroken(t *testing.T) {
-	ports := newPorts()
+	ports := testPorts(t)
 	listener, err := ports.listen("")
 	if err != nil {
 		t.Fatal(err)
@@ -102,11 +102,22 @@ func TestGate_ConnectionWithoutServerIsBroken(t *testing.T) {
 	}
 }
 
-func TestPorts_NeverHandsOutTheSameAddressTwice(t *testing.T) {
-	ports := newPorts()
+// testPorts are released at the end of the test.
+func testPorts(t *testing.T) *ports {
+	p := newPorts()
+	t.Cleanup(func() {
+		if err := p.release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func TestPorts_TwoNetworksGetNoAddressTwice(t *testing.T) {
+	networks := []*ports{testPorts(t), testPorts(t)}
 	seen := make(map[string]bool)
-	for range 500 {
-		addr, err := ports.free()
+	for i := range 400 {
+		addr, err := networks[i%2].free()
 		if err != nil {
 			t.Fatal(err)
 		}

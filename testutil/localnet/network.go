@@ -10,8 +10,6 @@ import (
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	"github.com/pokt-network/poktroll/app"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // Errors of a Network.
@@ -87,7 +85,8 @@ type Service struct {
 	ComputeUnitsPerRelay uint64
 	BackendURL           string
 	// ListenURL is the address that suppliers are staked with, a port on
-	// loopback that was free at Start and on which a relay miner shall listen.
+	// loopback on which a relay miner shall listen. No other network takes it
+	// before Stop.
 	ListenURL string
 }
 
@@ -323,6 +322,7 @@ func (n *Network) Stop() error {
 	for _, backend := range n.backends {
 		errs = append(errs, backend.Close())
 	}
+	errs = append(errs, n.ports.release())
 	n.heights.fail(ErrStopped)
 	return errors.Join(errs...)
 }
@@ -358,12 +358,3 @@ func (n *Network) Backend(serviceID string) *Backend { return n.backends[service
 // RPC returns a client of the node's CometBFT RPC. It works again after
 // StopNode and StartNode.
 func (n *Network) RPC() *rpchttp.HTTP { return n.rpc }
-
-// Dial returns a gRPC connection to the node for the caller to close.
-func (n *Network) Dial() (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient(n.GRPCURL, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", n.GRPCURL, err)
-	}
-	return conn, nil
-}

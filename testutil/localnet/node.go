@@ -1,7 +1,6 @@
 package localnet
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -36,6 +35,7 @@ type chainNode struct {
 	guard   *guardedApp
 	comet   *node.Node
 	heights *heights
+	blocks  *blockWatch // nil until start
 
 	grpc     *grpc.Server
 	stopping chan struct{} // closed by close
@@ -80,7 +80,7 @@ func (n *chainNode) start(config Config, opened *app.App, ports *ports) error {
 	}
 	n.grpcAddr = listener.Addr().String()
 	n.wg.Go(func() { n.serveGRPC(listener) })
-	if err := n.watchHeights(); err != nil {
+	if n.blocks, err = watchBlocks(n.comet.EventBus(), n.heights); err != nil {
 		return err
 	}
 	if err := n.comet.Start(); err != nil {
@@ -103,6 +103,9 @@ func (n *chainNode) close() error {
 		}
 		n.comet.Wait()
 	}
+	if n.blocks != nil { // ended by the node's end, if it has run
+		err = errors.Join(err, n.blocks.end())
+	}
 	if proxyApp := n.comet.ProxyApp(); proxyApp.IsRunning() { // the node leaves it running
 		if stopErr := proxyApp.Stop(); stopErr != nil {
 			err = errors.Join(err, fmt.Errorf("stop the node's application: %w", stopErr))
@@ -117,29 +120,6 @@ func (n *chainNode) serveGRPC(listener net.Listener) {
 	if err := n.grpc.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		n.heights.fail(fmt.Errorf("%w: grpc: %w", ErrHalted, err))
 	}
-}
-
-// watchHeights reports each block after the application has committed it.
-func (n *chainNode) watchHeights() error {
-	blocks, err := n.comet.EventBus().SubscribeUnbuffered(context.Background(), "localnet", cmttypes.EventQueryNewBlockHeader)
-	if err != nil {
-		return fmt.Errorf("follow the node's blocks: %w", err)
-	}
-	n.wg.Go(func() {
-		for {
-			select {
-			case message := <-blocks.Out():
-				if header, ok := message.Data().(cmttypes.EventDataNewBlockHeader); ok {
-					n.heights.reached(header.Header.Height)
-				}
-			case <-blocks.Canceled():
-				return
-			case <-n.stopping:
-				return
-			}
-		}
-	})
-	return nil
 }
 
 // watchConsensus reports when consensus ends by itself: CometBFT goes on
@@ -171,7 +151,7 @@ func cometConfig(config Config, rpcAddr string) *cmtconfig.Config {
 	if config.Persistent {
 		c.DBBackend = string(dbm.GoLevelDBBackend)
 	}
-	c.P2P.ListenAddress = "tcp://" + net.JoinHostPort(loopback, "0")
+	c.P2P.ListenAddress = "tcp://127.0.0.1:0"
 	c.P2P.PexReactor = false
 	c.RPC.ListenAddress = "tcp://" + rpcAddr
 	// The validator is alone, so all other timeouts are about itself only and

@@ -1,55 +1,59 @@
 package localnet
 
 import (
-	"fmt"
-	"math/rand/v2"
+	"errors"
 	"net"
-	"strconv"
+
+	"github.com/seed52205347/relayminer/testutil/loopback"
 )
 
-const loopback = "127.0.0.1"
-
-// Ports are taken from below the range from which Linux serves outgoing
-// connections: a client that dials a port there while its server is down can
-// end up connected to itself and keep the server from coming back.
+// The ports of networks. Package faultnode takes those below.
 const (
 	firstPort = 20_000
 	lastPort  = 31_999
 )
 
-// ports hands out loopback addresses that nobody listens on, each once.
-type ports struct{ taken map[int]bool }
+// ports hands out loopback addresses, each of which is the network's until release,
+// whether or not somebody listens on it at the moment.
+type ports struct{ held []*loopback.Reservation }
 
-func newPorts() *ports { return &ports{taken: make(map[int]bool)} }
+func newPorts() *ports { return &ports{} }
 
-// listen binds addr, or a free port when addr is empty.
+// listen binds addr, or a port of the network when addr is empty.
 func (p *ports) listen(addr string) (net.Listener, error) {
 	if addr != "" {
 		return net.Listen("tcp", addr)
 	}
-	var lastErr error
-	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		if p.taken[port] {
-			continue
-		}
-		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
-		if err != nil {
-			lastErr = err
-			continue
-		}
-		p.taken[port] = true
-		return listener, nil
+	r, err := p.reserve()
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("find a free port on %s: %w", loopback, lastErr)
+	return r.Listen()
 }
 
 // free returns an address for somebody else to bind.
 func (p *ports) free() (string, error) {
-	listener, err := p.listen("")
+	r, err := p.reserve()
 	if err != nil {
 		return "", err
 	}
-	addr := listener.Addr().String()
-	return addr, listener.Close()
+	return r.Addr(), nil
+}
+
+func (p *ports) reserve() (*loopback.Reservation, error) {
+	r, err := loopback.Reserve(firstPort, lastPort)
+	if err == nil {
+		p.held = append(p.held, r)
+	}
+	return r, err
+}
+
+// release gives the addresses up.
+func (p *ports) release() error {
+	var errs []error
+	for _, r := range p.held {
+		errs = append(errs, r.Release())
+	}
+	p.held = nil
+	return errors.Join(errs...)
 }

@@ -17,7 +17,7 @@ import (
 const stopPatience = 10 * time.Second
 
 // connect dials the nodes, makes sure that the suppliers are on the chain, and
-// begins to follow it.
+// begins to follow it. The store tells how far it was followed before.
 func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) (err error) {
 	at := chain.Config{
 		QueryGRPCURLs: cfg.PocketNode.QueryNodeGRPCURLs,
@@ -35,11 +35,18 @@ func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config
 	if err := checkSuppliers(ctx, opts, cfg, keys, chain.NewQueries(i.node)); err != nil {
 		return err
 	}
-	if i.blocks, err = chain.NewBlockDriver(i.node, chain.WithOnFailure(i.fatal.Fail)); err != nil {
+	processed, err := processedHeight(i.store)
+	if err != nil {
+		return err
+	}
+	if i.blocks, err = chain.NewBlockDriver(i.node, chain.WithLastProcessed(processed), chain.WithOnFailure(i.fatal.Fail)); err != nil {
 		return err
 	}
 	if err := i.blocks.Start(ctx); err != nil {
 		return fmt.Errorf("%s: pocket_node.query_node_rpc_url: no block arrived: %w", cfg.File, err)
+	}
+	if i.height, err = keepHeight(i.store, i.blocks, opts.Log); err != nil {
+		return err
 	}
 	i.txs, err = tx.NewSubmitter(i.node, i.blocks, keys, tx.Options{
 		GasPrices:     opts.GasPrices,

@@ -70,6 +70,7 @@ type Instance struct {
 	started atomic.Bool // set when all parts work
 
 	prefetcher *chain.Prefetcher
+	height     *heightKeeper
 
 	// unfollow ends the authenticator's look at blocks, nil before Start.
 	unfollow func()
@@ -104,10 +105,10 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 			err = errors.Join(err, i.close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := i.connect(ctx, opts, cfg, keys); err != nil {
+	if err := i.openStore(opts, cfg); err != nil {
 		return nil, err
 	}
-	if err := i.openStore(opts, cfg); err != nil {
+	if err := i.connect(ctx, opts, cfg, keys); err != nil {
 		return nil, err
 	}
 	if i.rings, err = openRings(opts.Log); err != nil {
@@ -305,6 +306,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.rings != nil {
 		errs = append(errs, i.rings.Close(ctx))
+	}
+	if i.height != nil { // writes the last height down in the store
+		errs = append(errs, i.height.Stop(ctx))
 	}
 	if i.store != nil {
 		errs = append(errs, i.store.Close(ctx))
