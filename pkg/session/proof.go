@@ -91,11 +91,12 @@ func (m *sessionsManager) submitProof(ctx context.Context, tree *liveTree, path 
 	}
 	record := tree.snapshot()
 	outcome, err := m.txs.Submit(ctx, &relayer.Submission{
-		Key:       "proof/" + tree.key.String(),
-		Signer:    record.Supplier,
-		Msg:       prooftypes.NewMsgSubmitProof(record.Supplier, record.Header(), tree.GetProofBz()),
-		Deadline:  tree.windows().ProofClose,
-		Mandatory: true,
+		Key:          "proof/" + tree.key.String(),
+		Signer:       record.Supplier,
+		Msg:          prooftypes.NewMsgSubmitProof(record.Supplier, record.Header(), tree.GetProofBz()),
+		Deadline:     tree.windows().ProofClose,
+		Mandatory:    true,
+		PenaltyUpokt: m.missingProofCost(ctx, record),
 		InForce: func(ctx context.Context) (bool, error) {
 			held, err := m.lookUp(ctx, record)
 			return err == nil && held != chainPending, err
@@ -109,6 +110,17 @@ func (m *sessionsManager) submitProof(ctx context.Context, tree *liveTree, path 
 		return nil, fmt.Errorf("submit proof: %w", err)
 	}
 	return func(ctx context.Context) error { return m.proofEnded(ctx, tree, await(ctx, outcome)) }, nil
+}
+
+// missingProofCost returns what is lost in upokt if the session's proof is not in
+// force: the penalty and what the claim earns. It is 0 if that cannot be found out,
+// which is for no fee to be too much.
+func (m *sessionsManager) missingProofCost(ctx context.Context, record *Record) int64 {
+	params, err := m.proofs.ProofParams(ctx)
+	if err != nil || params.ProofMissingPenalty == nil || !params.ProofMissingPenalty.Amount.IsInt64() {
+		return 0
+	}
+	return params.ProofMissingPenalty.Amount.Int64() + record.EstimatedUpokt
 }
 
 // proofEnded notes how the submission of a proof ended. What is not final is

@@ -84,6 +84,7 @@ func (i *Instance) registerTxs(registry *prometheus.Registry) {
 		{"messages_in_force_total", "Claims and proofs that are in force.", func() uint64 { return stats().InForce }},
 		{"messages_failed_total", "Claims and proofs that the chain refused for good.", func() uint64 { return stats().Failed }},
 		{"messages_not_included_total", "Claims and proofs whose window closed.", func() uint64 { return stats().NotIncluded }},
+		{"messages_unprofitable_total", "Claims that were never sent, since their fee was more than they earn.", func() uint64 { return stats().Unprofitable }},
 	} {
 		counter(registry, c.name, c.help, c.value)
 	}

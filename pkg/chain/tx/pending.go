@@ -80,6 +80,9 @@ func (p *pending) lost(height int64) relayer.Outcome {
 	if p.refusal != nil && len(p.attempts) == 0 {
 		return relayer.Outcome{State: relayer.Failed, Height: height, Err: p.refusal}
 	}
+	if len(p.attempts) == 0 && p.sentAt == 0 && errors.Is(p.unpaid, ErrUnprofitable) {
+		return relayer.Outcome{State: relayer.Unprofitable, Height: height, Err: p.unpaid}
+	}
 	err := fmt.Errorf("%s: %w: %d", p.sub.Key, ErrDeadline, p.sub.Deadline)
 	for _, a := range p.attempts {
 		if a.rec.Included > 0 {

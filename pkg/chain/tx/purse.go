@@ -16,6 +16,8 @@ var (
 	ErrBalance = errors.New("balance does not pay the fee")
 	// ErrPenalty says that a mandatory message costs more than the penalty for its want.
 	ErrPenalty = errors.New("fee is larger than the penalty")
+	// ErrUnprofitable says that a message's share of the fee is more than it earns.
+	ErrUnprofitable = errors.New("fee is more than the message earns")
 )
 
 // Balances tells what signers can pay. *chain.Queries implements it.
@@ -95,8 +97,8 @@ func (g *signer) balance(ctx context.Context, latest *relayer.Block) (left math.
 // balance pays for, and one at least, for which all that is left is offered. The
 // others are held until the next block.
 func (g *signer) afford(ctx context.Context, latest *relayer.Block, each group) (group, bill, error) {
-	cost, err := g.billOf(each)
-	if err != nil || cost.fee.IsZero() {
+	each, cost, err := g.profitable(ctx, latest, each)
+	if err != nil || len(each.members) == 0 || cost.fee.IsZero() {
 		return each, cost, err
 	}
 	if penalty, known := each.penalty(); known && cost.fee.GT(penalty) {
@@ -121,6 +123,39 @@ func (g *signer) afford(ctx context.Context, latest *relayer.Block, each group) 
 	n := max(int(left.MulRaw(int64(len(each.members))).Quo(cost.fee).Int64()), 1)
 	unpaid(each.members[n:], reason, latest.Height)
 	return g.reduced(ctx, latest, each.members[:n], left)
+}
+
+// profitable returns those of the submissions that earn their share of the fee, and
+// what their transaction costs. The others are held: at the next block more may share
+// the transaction, or the price be lower.
+func (g *signer) profitable(ctx context.Context, latest *relayer.Block, each group) (group, bill, error) {
+	for {
+		cost, err := g.billOf(each)
+		if err != nil {
+			return group{}, bill{}, err
+		}
+		share := cost.fee.QuoRaw(int64(len(each.members)))
+		var kept []*pending
+		for _, p := range each.members {
+			worth := p.sub.WorthUpokt
+			if p.sub.Mandatory || worth <= 0 || share.LTE(math.NewInt(worth)) {
+				kept = append(kept, p)
+				continue
+			}
+			unpaid([]*pending{p}, fmt.Errorf("%w: %s upokt for %d", ErrUnprofitable, share, worth), latest.Height)
+		}
+		if len(kept) == len(each.members) {
+			return each, cost, nil
+		}
+		if len(kept) == 0 {
+			return group{}, bill{}, nil
+		}
+		used, err := g.simulateTx(ctx, latest, kept)
+		if err != nil {
+			return group{}, bill{}, fmt.Errorf("simulate what is profitable: %w", err)
+		}
+		each = group{kept, used}
+	}
 }
 
 // penalty returns what not sending mandatory messages costs in upokt. It is not known for

@@ -270,3 +270,41 @@ func TestSigner_BatchThatNoBlockHoldsIsSplitAtOnceAndLaterOnesBeforeTheyAreSent(
 		t.Error(r.broken)
 	}
 }
+
+func TestPurse_MessageThatEarnsLessThanItsShareOfTheFeeIsNotSent(t *testing.T) {
+	r, _, _ := newPaying(t, 1000*messageFee)
+	poor, poorLedger := r.submission(0, 50)
+	poor.WorthUpokt = messageFee - 1
+	rich, _ := r.submission(1, 50)
+	rich.WorthUpokt = messageFee
+	poorOut, richOut := r.signer.give(t, poor), r.signer.give(t, rich)
+	r.step()
+	r.nextStep()
+	r.want(richOut, relayer.InForce)
+	if n := len(poorLedger.all()); n != 0 {
+		t.Errorf("%d attempts were made for what does not pay", n)
+	}
+	for r.height < 51 {
+		r.nextStep()
+	}
+	outcome := r.want(poorOut, relayer.Unprofitable)
+	if !errors.Is(outcome.Err, ErrUnprofitable) {
+		t.Errorf("outcome %v", outcome.Err)
+	}
+}
+
+func TestPurse_MessageIsSentOnceItsFeeIsLessThanItEarns(t *testing.T) {
+	r, _, _ := newPaying(t, 1000*messageFee)
+	sub, _ := r.submission(0, 50)
+	sub.WorthUpokt = messageFee / 2
+	out := r.signer.give(t, sub)
+	r.step()
+	r.nextStep()
+	if len(r.sent()) != 0 {
+		t.Fatal("sent at a loss")
+	}
+	r.signer.prices[false] = math.LegacyNewDecWithPrec(4, 3) // 0.004upokt
+	r.nextStep()
+	r.nextStep()
+	r.want(out, relayer.InForce)
+}

@@ -184,6 +184,8 @@ func (g *signer) finish(p *pending, outcome relayer.Outcome) {
 		g.counters.failed.Add(1)
 	case relayer.NotIncluded:
 		g.counters.notIncluded.Add(1)
+	case relayer.Unprofitable:
+		g.counters.unprofitable.Add(1)
 	}
 	if outcome.Err != nil {
 		g.Logger.Error("message is not on chain", "supplier", g.address, "key", p.sub.Key,

@@ -19,6 +19,8 @@ type Stats struct {
 	InForce     uint64 // submissions that ended so
 	Failed      uint64
 	NotIncluded uint64
+	// Unprofitable ones were never sent.
+	Unprofitable uint64
 
 	Attempts       uint64 // transactions signed and recorded
 	Rebroadcasts   uint64 // sent again, the same bytes
@@ -77,6 +79,7 @@ func (h *Histogram) note(value uint64) {
 type counters struct {
 	ordered                             atomic.Int64 // signers whose transactions have sequence numbers
 	inForce, failed, notIncluded        atomic.Uint64
+	unprofitable                        atomic.Uint64
 	attempts, rebroadcasts, refused     atomic.Uint64
 	unreachable                         atomic.Uint64
 	included, includedFailed, feesUpokt atomic.Uint64
@@ -114,6 +117,7 @@ func (c *counters) snapshot() Stats {
 		InForce:        c.inForce.Load(),
 		Failed:         c.failed.Load(),
 		NotIncluded:    c.notIncluded.Load(),
+		Unprofitable:   c.unprofitable.Load(),
 		Attempts:       c.attempts.Load(),
 		Rebroadcasts:   c.rebroadcasts.Load(),
 		Refused:        c.refused.Load(),
