@@ -2,8 +2,12 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"runtime/pprof"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed52205347/relayminer/testutil/faultnode"
 )
@@ -50,4 +54,24 @@ func (tr *trial) restartWith(carries func(*faultnode.Call) bool) {
 		return tr.node.AwaitCalls(tr.ctx, poll, tr.node.Calls(poll)+2)
 	})
 	tr.within("start of the node", tr.w.net.StartNode)
+}
+
+// within calls do, and ends the process with all its goroutines' stacks if that
+// takes longer than anything that works: a node that does not stop cannot be
+// cleaned up after.
+func (tr *trial) within(what string, do func() error) {
+	tr.t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			tr.t.Fatalf("%s: %v", what, err)
+		}
+	case <-timer.C:
+		err := pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+		panic(fmt.Sprintf("%s: %s is not done after %v; stacks are above (%v)", tr.t.Name(), what, patience, err))
+	}
 }

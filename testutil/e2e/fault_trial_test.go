@@ -2,12 +2,10 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -348,26 +346,6 @@ func (tr *trial) learnWindows(session *sessiontypes.Session) {
 	tr.claimClose = sharedtypes.GetClaimWindowCloseHeight(params, end)
 	tr.proofOpen = sharedtypes.GetProofWindowOpenHeight(params, end)
 	tr.proofClose = sharedtypes.GetProofWindowCloseHeight(params, end)
-}
-
-// within calls do, and ends the process with all its goroutines' stacks if that
-// takes longer than anything that works: a node that does not stop cannot be
-// cleaned up after.
-func (tr *trial) within(what string, do func() error) {
-	tr.t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- do() }()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		if err != nil {
-			tr.t.Fatalf("%s: %v", what, err)
-		}
-	case <-timer.C:
-		err := pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
-		panic(fmt.Sprintf("%s: %s is not done after %v; stacks are above (%v)", tr.t.Name(), what, patience, err))
-	}
 }
 
 // at waits until the chain, not the relay miner, is at a height.
