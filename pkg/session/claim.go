@@ -170,8 +170,12 @@ func (m *sessionsManager) conclude(ctx context.Context, tree *liveTree, height i
 	}
 	if len(record.ClaimAttempts) > 0 && height >= tree.windows().ProofClose {
 		// Claims are gone from the chain once they are settled.
-		if settled, err := m.settleFromEvents(ctx, tree, height); settled || err != nil {
-			return err
+		settled, err := m.settleFromEvents(ctx, tree, height)
+		if err != nil {
+			return m.giveUpResults(tree, height, err)
+		}
+		if settled {
+			return nil
 		}
 	}
 	reason := fmt.Sprintf("the claim window closed at height %d", tree.windows().ClaimClose)

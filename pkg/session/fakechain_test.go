@@ -43,6 +43,7 @@ type fakeChain struct {
 	submitted   []string                        // keys, in order
 	changed     []paramsChange                  // of the parameters, in order
 	spoilt      bool                            // judges every proof invalid
+	noResults   bool                            // has thrown the results of blocks away
 	discard     bool                            // discards claims in place of settling them
 	fee         int64                           // upokt that a message costs
 }
@@ -288,7 +289,7 @@ func (c *fakeChain) BlockAt(_ context.Context, height int64) (*relayer.Block, er
 func (c *fakeChain) Events(_ context.Context, height int64) (*relayer.BlockEvents, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if events := c.events[height]; events != nil {
+	if events := c.events[height]; events != nil && !c.noResults {
 		return events, nil
 	}
 	return nil, fmt.Errorf("no block %d", height)

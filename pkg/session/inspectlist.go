@@ -16,7 +16,7 @@ import (
 func States() []State {
 	return []State{
 		StateOpen, StateSealed, StateClaiming, StateClaimed, StateProving, StateProven,
-		StateSettled, StateEmpty, StateUnprofitable, StateMissed, StateRejected, StateConflict, StateExpired,
+		StateSettled, StateEmpty, StateUnprofitable, StateMissed, StateRejected, StateConflict, StateExpired, StateUnresolved,
 	}
 }
 

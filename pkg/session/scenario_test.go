@@ -112,6 +112,7 @@ var verbs = map[string]func(s *scenario, args []string){
 	"always":   func(s *scenario, args []string) { s.chain.change(0, args) },
 	"prove-by": func(s *scenario, _ []string) { s.foreignProof() },
 	"spoil":    func(s *scenario, args []string) { s.chain.set(func(c *fakeChain) { c.spoilt = args[0] == "proofs" }) },
+	"results":  func(s *scenario, args []string) { s.chain.set(func(c *fakeChain) { c.noResults = args[0] == "gone" }) },
 	"discard":  func(s *scenario, _ []string) { s.chain.set(func(c *fakeChain) { c.discard = true }) },
 	"forget":   func(s *scenario, args []string) { s.forget(args[0]) },
 	"fee":      func(s *scenario, args []string) { s.chain.set(func(c *fakeChain) { c.fee = int64(s.number(args[0])) }) },

@@ -12,21 +12,36 @@ import (
 // close itself unless the parameters were changed.
 const settlementPatience = 20
 
+// resultsPatience is how many blocks after the proof window's close nodes are asked
+// for the results of the blocks in which the claim may have been settled. A node that
+// prunes them, or keeps none, never has them; another one may be configured meanwhile.
+const resultsPatience = 200
+
 // settle finds out how the chain has settled the session's claim.
 func (m *sessionsManager) settle(ctx context.Context, tree *liveTree, height int64) error {
 	settled, err := m.settleFromEvents(ctx, tree, height)
-	if settled || err != nil {
+	if settled || height < tree.windows().ProofClose+settlementPatience {
 		return err
 	}
-	if height < tree.windows().ProofClose+settlementPatience {
-		return nil
+	held, lookErr := m.lookUp(ctx, tree.snapshot())
+	if lookErr != nil || held != chainNothing {
+		return lookErr
 	}
-	held, err := m.lookUp(ctx, tree.snapshot())
-	if err != nil || held != chainNothing {
-		return err
+	if err != nil {
+		return m.giveUpResults(tree, height, err)
 	}
 	return m.move(tree, StateExpired, fmt.Sprintf("the claim is gone and no settlement was found in blocks %d to %d",
 		tree.windows().ProofClose, height), nil)
+}
+
+// giveUpResults ends a session whose claim is gone, when no node has told for long
+// what the chain has decided.
+func (m *sessionsManager) giveUpResults(tree *liveTree, height int64, err error) error {
+	if height < tree.windows().ProofClose+resultsPatience {
+		return err
+	}
+	return m.move(tree, StateUnresolved, fmt.Sprintf("the claim is gone and no node has the results of the blocks since %d: %v",
+		tree.windows().ProofClose, err), nil)
 }
 
 // settleFromEvents looks for the settlement of the session's claim in the blocks

@@ -21,6 +21,7 @@ const (
 	StateRejected     State = "rejected"     // the chain refused the claim or discarded it
 	StateConflict     State = "conflict"     // the chain holds a claim with another root
 	StateExpired      State = "expired"      // the chain expired the claim: no proof, or an invalid one
+	StateUnresolved   State = "unresolved"   // the claim is gone and no node tells what became of it
 )
 
 // transitions lists where a session can go from each state. What is not listed
@@ -28,10 +29,10 @@ const (
 var transitions = map[State][]State{
 	StateOpen:     {StateSealed, StateEmpty},
 	StateSealed:   {StateClaiming, StateClaimed, StateUnprofitable, StateMissed, StateConflict},
-	StateClaiming: {StateClaimed, StateUnprofitable, StateMissed, StateRejected, StateConflict, StateSettled, StateExpired},
-	StateClaimed:  {StateProving, StateProven, StateSettled, StateExpired, StateRejected, StateConflict},
-	StateProving:  {StateProven, StateSettled, StateExpired, StateRejected, StateConflict},
-	StateProven:   {StateSettled, StateExpired, StateRejected},
+	StateClaiming: {StateClaimed, StateUnprofitable, StateMissed, StateRejected, StateConflict, StateSettled, StateExpired, StateUnresolved},
+	StateClaimed:  {StateProving, StateProven, StateSettled, StateExpired, StateRejected, StateConflict, StateUnresolved},
+	StateProving:  {StateProven, StateSettled, StateExpired, StateRejected, StateConflict, StateUnresolved},
+	StateProven:   {StateSettled, StateExpired, StateRejected, StateUnresolved},
 }
 
 // canGo reports whether a session can go from one state to another.
@@ -47,10 +48,10 @@ func (s State) canGo(to State) bool {
 // Final reports whether nothing more is going to happen to the session.
 func (s State) Final() bool { return len(transitions[s]) == 0 }
 
-// bad reports whether the state means that relays are not paid.
+// bad reports whether the state means that relays are not paid, as far as is known.
 func (s State) bad() bool {
 	switch s {
-	case StateMissed, StateRejected, StateConflict, StateExpired:
+	case StateMissed, StateRejected, StateConflict, StateExpired, StateUnresolved:
 		return true
 	default:
 		return false
