@@ -30,6 +30,8 @@ func ranks() map[string]int {
 		"pkg/observable": 0,
 		"pkg/ring":       0,
 
+		"pkg/ring/internal/curve": 0,
+
 		"pkg/relayer":        1,
 		"pkg/relayer/config": 1,
 
@@ -64,6 +66,7 @@ func siblings() map[string]string {
 		"pkg/admin":          "pkg/session",
 		"pkg/chain/tx":       "pkg/chain",
 		"pkg/observable":     "pkg/async",
+		"pkg/ring":           "pkg/async",
 		"pkg/session/prover": "pkg/session/trie",
 	}
 }

@@ -1,6 +1,7 @@
 package ring_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"testing"
@@ -69,3 +70,18 @@ func verify(message [32]byte, bz []byte) error {
 }
 
 var hello = sha256.Sum256([]byte("hello"))
+
+// newVerifier returns a verifier that is closed when the test is over.
+func newVerifier(tb testing.TB, opts ...ring.Option) *ring.Verifier {
+	tb.Helper()
+	verifier, err := ring.NewVerifier(opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := verifier.Close(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
+	return verifier
+}

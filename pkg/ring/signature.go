@@ -14,9 +14,11 @@ const (
 	memberSize = scalarSize + KeySize
 )
 
-// MaxMembers is the largest ring that is accepted. The chain's parameter
-// max_delegated_gateways bounds honest rings to a few members; a limit is needed
-// since the work to verify grows with the ring.
+// MaxMembers is the largest ring that is accepted. A ring has one member for the
+// application and for each of its gateways, to whose number the chain's parameter
+// max_delegated_gateways sets a bound (7 by default) that only gateways add
+// to whose undelegation is pending. A limit is needed since the work to verify grows
+// with the ring, and a stranger would choose its size.
 const MaxMembers = 32
 
 // ErrMalformed is wrapped by the errors for bytes that are not a signature.
@@ -55,4 +57,16 @@ func (s Signature) Size() int { return s.size }
 func (s Signature) Member(i int) []byte {
 	end := headerSize + (i+1)*memberSize
 	return s.bz[end-KeySize : end : end]
+}
+
+// challenge returns the scalar with which going around the ring begins and ends.
+func (s Signature) challenge() []byte { return s.bz[4 : 4+scalarSize] }
+
+// image returns the key image, compressed.
+func (s Signature) image() []byte { return s.bz[4+scalarSize : headerSize] }
+
+// scalar returns the scalar of member i.
+func (s Signature) scalar(i int) []byte {
+	at := headerSize + i*memberSize
+	return s.bz[at : at+scalarSize]
 }

@@ -32,9 +32,7 @@ func NewSigner(privateKey []byte, members [][]byte) (*Signer, error) {
 	if len(members) < 1 || len(members) > MaxMembers {
 		return nil, fmt.Errorf("ring signer: ring of %d members, allowed are 1 to %d", len(members), MaxMembers)
 	}
-	if len(members) == 1 {
-		members = [][]byte{members[0], members[0]}
-	}
+	members = widened(members)
 	curve := ringgo.Secp256k1()
 	key, err := curve.DecodeToScalar(privateKey)
 	if err != nil {
@@ -53,6 +51,14 @@ func NewSigner(privateKey []byte, members [][]byte) (*Signer, error) {
 		return nil, fmt.Errorf("ring signer: %w", ErrNotMember)
 	}
 	return &Signer{curve: curve, members: points, key: key}, nil
+}
+
+// widened returns a ring of one key as that key twice, and others as they are.
+func widened(members [][]byte) [][]byte {
+	if len(members) == 1 {
+		return [][]byte{members[0], members[0]}
+	}
+	return members
 }
 
 // checkPrivateKey refuses what ring-go would silently take modulo the curve's

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/chain/tx"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
+	"github.com/seed52205347/relayminer/pkg/ring"
 	"github.com/seed52205347/relayminer/pkg/session"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
@@ -55,6 +57,7 @@ type Instance struct {
 	blocks *chain.BlockDriver
 	txs    *tx.Submitter
 	store  *store.Store
+	rings  *ring.Verifier
 	parts  *parts
 	miner  relayMiner
 	admin  *admin.Server // nil if there is no socket
@@ -94,6 +97,9 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 		return nil, err
 	}
 	if err := i.openStore(opts, cfg); err != nil {
+		return nil, err
+	}
+	if i.rings, err = openRings(opts.Log); err != nil {
 		return nil, err
 	}
 	if err := i.join(ctx, opts, cfg, keys); err != nil {
@@ -152,10 +158,24 @@ func durability(d config.Durability) store.Durability {
 	return store.Reply
 }
 
+// openRings returns a verifier for requests, whose members the authenticator checks
+// before. A disagreement with ring-go is a defect to be reported: what it was about is
+// logged, and from then on ring-go verifies everything.
+func openRings(log *slog.Logger) (*ring.Verifier, error) {
+	return ring.NewVerifier(
+		ring.WithListedMembers(),
+		ring.OnDisagreement(func(d ring.Disagreement) {
+			log.Error("ring signature verified differently by ring-go, which verifies from now on",
+				"message", hex.EncodeToString(d.Message[:]), "signature", hex.EncodeToString(d.Signature),
+				"verdict", d.Verifier, "ring_go_verdict", d.Reference)
+		}),
+	)
+}
+
 // join joins the parts into a relay miner.
 func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
 	base := depinject.Supply(
-		cfg, opts.Log, keys, i.node, i.blocks, i.store,
+		cfg, opts.Log, keys, i.node, i.blocks, i.store, i.rings,
 		chain.NewQueries(i.node), &relayer.Receipts{}, storedUsage{i.store},
 	)
 	txs, err := opts.Decorate.TxSubmitter.around(base, i.txs)
@@ -247,6 +267,9 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.txs != nil { // writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))
+	}
+	if i.rings != nil {
+		errs = append(errs, i.rings.Close(ctx))
 	}
 	if i.store != nil {
 		errs = append(errs, i.store.Close(ctx))

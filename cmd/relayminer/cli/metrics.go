@@ -21,6 +21,7 @@ func (i *Instance) metrics() *prometheus.Registry {
 	i.registerStore(registry)
 	i.registerKeeper(registry)
 	i.registerMeter(registry)
+	i.registerRings(registry)
 	registry.MustRegister(&sessionsCollector{records: i.Sessions})
 	return registry
 }
@@ -104,6 +105,22 @@ func (i *Instance) registerMeter(registry *prometheus.Registry) {
 	} {
 		counter(registry, c.name, c.help, c.value)
 	}
+}
+
+func (i *Instance) registerRings(registry *prometheus.Registry) {
+	stats := i.rings.Stats
+	counter(registry, "rings_valid_total", "Ring signatures that were valid.", func() uint64 { return stats().Valid })
+	counter(registry, "rings_refused_total", "Ring signatures that were not valid.", func() uint64 { return stats().Refused })
+	counter(registry, "rings_audited_total", "Ring signatures that ring-go verified too.", func() uint64 { return stats().Audited })
+	counter(registry, "rings_disagreements_total", "Ring signatures on which ring-go did not agree.", func() uint64 { return stats().Disagreements })
+	counter(registry, "rings_evicted_total", "Keys that made room for others.", func() uint64 { return stats().Evicted })
+	gauge(registry, "rings_cached_bytes", "Memory for what depends on keys alone.", func() float64 { return float64(stats().CachedBytes) })
+	gauge(registry, "rings_ring_go_only", "1 after a disagreement: ring-go verifies everything.", func() float64 {
+		if stats().ReferenceOnly {
+			return 1
+		}
+		return 0
+	})
 }
 
 const metricsPrefix = "relayminer_"

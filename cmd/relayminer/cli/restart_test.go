@@ -108,7 +108,10 @@ func (c *cycle) start() {
 		c.t.Fatal(err)
 	}
 	i := &Instance{log: log, fatal: async.NewFatal(), store: st}
-	base := depinject.Supply(c.cfg, log, c.keys, c.chain, st, &relayer.Receipts{}, storedUsage{st})
+	if i.rings, err = openRings(log); err != nil {
+		c.t.Fatal(err)
+	}
+	base := depinject.Supply(c.cfg, log, c.keys, c.chain, st, i.rings, &relayer.Receipts{}, storedUsage{st})
 	if i.parts, err = wire(base, c.cfg, c.keys, Decorators{}, i.fatal.Fail); err != nil {
 		c.t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 	"github.com/seed52205347/relayminer/pkg/relayer/meter"
 	"github.com/seed52205347/relayminer/pkg/relayer/proxy"
-	"github.com/seed52205347/relayminer/pkg/ring"
 	"github.com/seed52205347/relayminer/pkg/session"
 )
 
@@ -26,14 +25,11 @@ type parts struct {
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
-// receipts, the store and everything that speaks to the chain; replacing any of
-// those replaces it for all parts. The parts are returned decorated. onFailure is
-// told of a part that has failed for good.
+// receipts, the store, the verifier of ring signatures and everything that speaks to the
+// chain; replacing any of those replaces it for all parts. The parts are returned
+// decorated. onFailure is told of a part that has failed for good.
 func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators, onFailure func(error)) (*parts, error) {
-	authenticator, err := auth.NewAuthenticator(
-		depinject.Configs(base, depinject.Supply(ring.Reference{})),
-		serviceSuppliers(cfg, keys)...,
-	)
+	authenticator, err := auth.NewAuthenticator(base, serviceSuppliers(cfg, keys)...)
 	if err != nil {
 		return nil, err
 	}
