@@ -49,7 +49,9 @@ func ranks() map[string]int {
 
 		"pkg/admin":         3,
 		"pkg/relayer/proxy": 3,
+		"pkg/bench":         3,
 		"pkg/session":       3,
+		"pkg/simchain":      3,
 
 		"cmd/relayminer/...": 4,
 		"testutil/...":       4,

@@ -30,7 +30,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 	"github.com/seed52205347/relayminer/pkg/session"
 	"github.com/seed52205347/relayminer/pkg/session/store"
-	"github.com/seed52205347/relayminer/testutil/simchain"
+	"github.com/seed52205347/relayminer/pkg/simchain"
 )
 
 const (
