@@ -2,7 +2,7 @@ package bench
 
 import (
 	"errors"
-	"runtime/metrics"
+	"runtime"
 	"time"
 )
 
@@ -28,11 +28,12 @@ func ReadUsage() (Usage, error) {
 	return Usage{CPU: cpu, PeakRSS: peak, Objects: objects, Bytes: bytes}, nil
 }
 
-// allocated returns how many objects and bytes were allocated on the heap.
+// allocated returns how many objects and bytes were allocated on the heap, exactly, for
+// which it stops the world.
 func allocated() (objects, bytes uint64) {
-	samples := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(samples)
-	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.Mallocs, stats.TotalAlloc
 }
 
 // Since returns what was used after the earlier reading. PeakRSS is that of u.

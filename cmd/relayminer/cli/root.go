@@ -50,6 +50,7 @@ session on chain.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
-	root.AddCommand(newStartCommand(), newRelayCommand(), newSessionsCommand(), newTxsCommand(), newVersionCommand())
+	root.AddCommand(newStartCommand(), newRelayCommand(), newSessionsCommand(), newTxsCommand(),
+		newBenchCommand(), newVersionCommand())
 	return root
 }
