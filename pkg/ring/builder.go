@@ -13,7 +13,7 @@ type level struct {
 }
 
 // levels are the steps: a comb for what is used at all, worth its making after some
-// ten uses, and a wide one, in free memory only, for what is used all the time, such as the
+// sixteen uses, and a wide one, in free memory only, for what is used all the time, such as the
 // key of a gateway. See docs/benchmarks.md for what the widths cost and save.
 func levels() [2]level {
 	return [...]level{

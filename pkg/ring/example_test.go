@@ -1,6 +1,7 @@
 package ring_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 
@@ -34,4 +35,41 @@ func Example() {
 	// 199 bytes, ring of 2
 	// <nil>
 	// ring signature does not verify
+}
+
+// A relay miner verifies requests whose members it has looked up on chain.
+func ExampleVerifier() {
+	verifier, err := ring.NewVerifier(
+		ring.WithListedMembers(),
+		ring.OnDisagreement(func(d ring.Disagreement) { fmt.Println("ring-go says", d.Reference) }),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer verifier.Close(context.Background())
+
+	signer, err := ring.NewSigner(privateKey(9), [][]byte{publicKey(7), publicKey(9)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	message := sha256.Sum256([]byte("a relay request"))
+	bz, err := signer.Sign(message)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signature, err := ring.Parse(bz)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(verifier.Verify(message, signature))
+	fmt.Println(verifier.Verify(sha256.Sum256([]byte("another")), signature))
+	fmt.Println("kept:", verifier.Stats().CachedKeys)
+	// Output:
+	// <nil>
+	// ring signature does not verify
+	// kept: 3
 }

@@ -137,8 +137,8 @@ func TestVerifier_AgreesOnABitChangedInEveryByte(t *testing.T) {
 	known := signed{sha256.Sum256([]byte(golden.RingMessage)), golden.RingSignature.Bytes(), 3}
 	three := signed{hello, sign(t, hello, 3), 4}
 	j := newJury(t, known, three)
-	for _, valid := range []signed{known, three} {
-		for i := range valid.bz {
+	for step, valid := range map[int]signed{1: known, 4: three} {
+		for i := 0; i < len(valid.bz); i += step {
 			bz := slices.Clone(valid.bz)
 			bz[i] ^= 1 << (i % 8)
 			if j.judge(t, fmt.Sprintf("byte %d", i), valid.message, bz) == "valid" {
@@ -300,7 +300,7 @@ func TestVerifier_AgreesOnRandomChanges(t *testing.T) {
 		known = append(known, signed{hello, sign(t, hello, size), size + 1 - 3*i})
 	}
 	j := newJury(t, known...)
-	for range 300 {
+	for range 200 {
 		bz := slices.Clone(known[rng.IntN(len(known))].bz)
 		for range 1 + rng.IntN(3) {
 			from := known[rng.IntN(len(known))].bz
@@ -321,6 +321,9 @@ func TestVerifier_RefusesASignatureThatWasNotParsed(t *testing.T) {
 func TestVerifier_CostsNoAllocationOnceItKnowsTheKeys(t *testing.T) {
 	verifier := newVerifier(t, withoutAudit(), ring.WithListedMembers())
 	bz := sign(t, hello, 3)
+	for verifier.Stats().TablesBuilt < 4 { // which takes memory in the background
+		verifyAll(t, verifier, bz)
+	}
 	allocs := testing.AllocsPerRun(100, func() {
 		signature, err := ring.Parse(bz)
 		if err != nil || verifier.Verify(hello, signature) != nil {
@@ -342,7 +345,7 @@ func TestVerifier_VerifiesConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
-			for i := range 150 {
+			for i := range 100 {
 				bz := signatures[(g+i/20)%len(signatures)]
 				if err := verifier.Verify(hello, parse(t, bz)); err != nil {
 					t.Error(err)
@@ -356,7 +359,7 @@ func TestVerifier_VerifiesConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	stats := verifier.Stats()
-	if stats.Disagreements != 0 || stats.Valid != 600 || stats.Refused != 600 {
+	if stats.Disagreements != 0 || stats.Valid != 400 || stats.Refused != 400 {
 		t.Errorf("stats are %+v", stats)
 	}
 	if stats.CachedBytes > 300_000 {
@@ -370,7 +373,7 @@ func TestVerifier_VerifiesAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	bz := sign(t, hello, 2)
-	for range 1000 { // more than the queue of tables to build takes
+	for range 40 { // so that tables are due
 		if err := verifier.Verify(hello, parse(t, bz)); err != nil {
 			t.Fatal(err)
 		}
