@@ -164,7 +164,7 @@ func (g *generator) load(ctx context.Context, run Run) (*Result, error) {
 		return result, nil
 	}
 	first := g.signed - len(g.unsent)
-	taken := min(int(l.next.Load()), len(g.unsent))
+	taken := min(int(l.next.Load()), l.run.Limit)
 	g.unsent = g.unsent[taken:]
 	for _, s := range samples {
 		if err := g.check(first+s.request, s.reply); err != nil {

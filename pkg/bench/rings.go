@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -22,6 +24,8 @@ type RingOptions struct {
 	Applications int
 	// Duration is for each line.
 	Duration time.Duration
+
+	settledUses int // the constant if 0
 }
 
 // RingLine compares ring-go with this relay miner's verifier in one case. Both start from
@@ -45,27 +49,35 @@ type signed struct {
 // precomputed; "cold", with nothing; and "mixed", the requests of one gateway for many
 // applications in random order, with all that was precomputed for them in the cache. It
 // returns the error of ctx if that ends first.
-func Rings(ctx context.Context, o RingOptions, line func(RingLine)) error {
+func Rings(ctx context.Context, o RingOptions, line func(RingLine)) (err error) {
+	warm, err := newVerifier()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, warm.Close(context.WithoutCancel(ctx))) }()
+	cold, err := newVerifier(ring.WithCacheBytes(0))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cold.Close(context.WithoutCancel(ctx))) }()
 	for _, size := range o.Sizes {
-		single, err := signAll(ctx, size, 1)
+		many, err := signAll(ctx, size, o.Applications)
 		if err != nil {
 			return err
 		}
-		many, err := signAll(ctx, size, o.Applications)
-		if err != nil {
+		if err := warmUp(ctx, warm, many, cmp.Or(o.settledUses, settledUses)); err != nil {
 			return err
 		}
 		for _, c := range []struct {
 			name       string
 			signatures []signed
-			options    []ring.Option
-			warm       bool
+			verifier   *ring.Verifier
 		}{
-			{"hot", single, nil, true},
-			{"cold", single, []ring.Option{ring.WithCacheBytes(0)}, false},
-			{fmt.Sprintf("mixed %d", o.Applications), many, nil, true},
+			{"hot", many[:1], warm},
+			{"cold", many[:1], cold},
+			{fmt.Sprintf("mixed %d", o.Applications), many, warm},
 		} {
-			result, err := compareRings(ctx, o.Duration, c.signatures, c.warm, c.options...)
+			result, err := compareRings(ctx, o.Duration, c.signatures, c.verifier)
 			if err != nil {
 				return fmt.Errorf("%s, ring of %d: %w", c.name, size, err)
 			}
@@ -79,24 +91,15 @@ func Rings(ctx context.Context, o RingOptions, line func(RingLine)) error {
 	return nil
 }
 
+// newVerifier returns a verifier that spends nothing on audits, as no single verification
+// does.
+func newVerifier(opts ...ring.Option) (*ring.Verifier, error) {
+	return ring.NewVerifier(append(opts, ring.WithListedMembers(), ring.WithAudit(1, 0))...)
+}
+
 // compareRings verifies the signatures in random order, the same for both.
-func compareRings(ctx context.Context, d time.Duration, signatures []signed, warm bool, opts ...ring.Option) (line RingLine, err error) {
-	verifier, err := ring.NewVerifier(append(opts, ring.WithListedMembers(), ring.WithAudit(1, 0))...)
-	if err != nil {
-		return line, err
-	}
-	defer func() {
-		if closed := verifier.Close(context.WithoutCancel(ctx)); err == nil {
-			err = closed
-		}
-	}()
-	if warm {
-		if err := warmUp(ctx, verifier, signatures); err != nil {
-			return line, err
-		}
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	order := random.Perm(len(signatures))
+func compareRings(ctx context.Context, d time.Duration, signatures []signed, verifier *ring.Verifier) (line RingLine, err error) {
+	order := rand.New(rand.NewPCG(1, 2)).Perm(len(signatures))
 	with := func(verify func([32]byte, ring.Signature) error) func(int) error {
 		return func(n int) error { return signatures[order[n%len(order)]].verify(verify) }
 	}
@@ -119,33 +122,40 @@ func (s *signed) verify(verify func([32]byte, ring.Signature) error) error {
 	return verify(s.message, parsed)
 }
 
+// settledUses is after how many uses of the gateways' keys without a new table none will be
+// made any more, and settledRounds of those of the applications.
 const (
-	// quiet is for how long no table was made when all are made that will be.
-	quiet = 300 * time.Millisecond
-	// singleUses makes the widest tables for the points of a lone signature.
-	singleUses = 10_000
-	// manyUses makes tables for the points of each of many.
-	manyUses = 40
+	settledUses   = 6000
+	settledRounds = 20
 )
 
-// warmUp verifies the signatures until the verifier has made its tables.
-func warmUp(ctx context.Context, verifier *ring.Verifier, signatures []signed) error {
-	rounds := max(manyUses, singleUses/len(signatures))
-	changed, built := time.Now(), verifier.Stats().TablesBuilt
-	for n := 0; n < rounds || time.Since(changed) < quiet; n++ {
-		for i := range signatures {
-			if err := signatures[i].verify(verifier.Verify); err != nil {
+// warmUp verifies the signatures on all cores until the verifier has made its tables.
+func warmUp(ctx context.Context, verifier *ring.Verifier, signatures []signed, uses int) error {
+	enough := max(settledRounds, uses/len(signatures))
+	built, unchanged := uint64(0), 0
+	for unchanged < enough {
+		if err := verifyAll(ctx, verifier, signatures); err != nil {
+			return err
+		}
+		unchanged++
+		if now := verifier.Stats().TablesBuilt; now != built {
+			built, unchanged = now, 0
+		}
+	}
+	return ctx.Err()
+}
+
+// verifyAll verifies each of the signatures once.
+func verifyAll(ctx context.Context, verifier *ring.Verifier, signatures []signed) error {
+	workers := min(runtime.GOMAXPROCS(0), len(signatures))
+	return parallel(ctx, workers, func(_ context.Context, worker int) error {
+		for n := worker; n < len(signatures); n += workers {
+			if err := signatures[n].verify(verifier.Verify); err != nil {
 				return err
 			}
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if now := verifier.Stats().TablesBuilt; now != built {
-			changed, built = time.Now(), now
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // signAll signs a message each for a number of applications, as their gateway, for rings of

@@ -73,7 +73,7 @@ until then is printed.`,
 	f.IntVar(&flags.suppliers, "suppliers", 1, "number of suppliers")
 	f.IntVar(&flags.connections, "connections", 0, "connections that relays come on (default 32; with --overload 10000)")
 	f.IntVar(&flags.relays, "relays", 0, "number of relays to send at most, in place of --duration")
-	f.DurationVar(&flags.duration, "duration", 0, "time for each part of the measurement (default 10s; with --verify 2s for each line)")
+	f.DurationVar(&flags.duration, "duration", 0, "time for each part of the measurement (default 10s; with --verify 1s for each line)")
 	f.StringVar(&flags.rate, "rate", "half", "relays per second: max, half for max and then half of that, or a number")
 	f.IntVar(&flags.answerBytes, "answer-bytes", 200, "size of the service's answers")
 	f.StringVar(&flags.store, "store", "", "directory to make the relay store in (default that for temporary files)")
@@ -92,7 +92,7 @@ func (f *benchFlags) setDefaults() error {
 	rings, applications, connections, duration := []int{2}, 20, 32, 10*time.Second
 	switch {
 	case f.verify:
-		rings, applications, duration = []int{2, 3, 4, 5}, 1000, 2*time.Second
+		rings, applications, duration = []int{2, 3, 4, 5}, 1000, time.Second
 	case f.overload:
 		connections = 10_000
 	}

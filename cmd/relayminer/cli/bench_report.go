@@ -65,18 +65,15 @@ func (p *phase) print(out io.Writer) error {
 func (p *phase) latencies() *table {
 	t := &table{columns: []column{{title: "latency"}, {title: "mean", right: true}, {title: "p50", right: true},
 		{title: "p99", right: true}, {title: "p99.9", right: true}, {title: "max", right: true}}}
+	millis := func(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1e3) }
 	add := func(name string, l bench.Latencies) {
-		cells := []string{name}
-		for _, d := range []time.Duration{l.Mean, l.P50, l.P99, l.P999, l.Max} {
-			cells = append(cells, fmt.Sprintf("%.2f ms", d.Seconds()*1e3))
-		}
-		t.add(cells...)
+		t.add(name, millis(l.Mean), millis(l.P50), millis(l.P99), millis(l.P999), millis(l.Max))
 	}
 	relays, alone := p.Load.Answers, p.Direct.Answers
 	add("relays", relays)
 	add("service alone", alone)
-	add("added", bench.Latencies{Mean: relays.Mean - alone.Mean, P50: relays.P50 - alone.P50,
-		P99: relays.P99 - alone.P99, P999: relays.P999 - alone.P999, Max: relays.Max - alone.Max})
+	t.add("added", millis(relays.Mean-alone.Mean), millis(relays.P50-alone.P50),
+		millis(relays.P99-alone.P99), millis(relays.P999-alone.P999), none)
 	if p.Load.Refusals.Count > 0 {
 		add("refusals", p.Load.Refusals)
 	}
