@@ -1,13 +1,9 @@
 package bench
 
 import (
-	"errors"
 	"runtime"
 	"time"
 )
-
-// errUnsupported is returned where the operating system is not known well enough.
-var errUnsupported = errors.New("not supported on this operating system")
 
 // Usage is what this process has used since it began.
 type Usage struct {

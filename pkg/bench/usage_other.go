@@ -2,7 +2,12 @@
 
 package bench
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+var errUnsupported = errors.New("resource usage is not known on this operating system")
 
 func processUsage() (time.Duration, int64, error) { return 0, 0, errUnsupported }
 

@@ -37,8 +37,8 @@ type phase struct {
 // directTime is for how long the service alone is measured.
 const directTime = 2 * time.Second
 
-// measurePhase applies the load to the service alone, then to the relay miner. The phase is nil
-// if ctx ends before there is something to tell.
+// measurePhase applies the load to the service alone, then to the relay miner. If ctx ends
+// meanwhile the phase is of what was sent until then, and if it ends before, the error is its.
 func (b *relayBench) measurePhase(ctx context.Context, name string, run bench.Run) (*phase, error) {
 	p := &phase{Name: name, Rate: run.Rate}
 	direct := run
