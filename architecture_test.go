@@ -51,7 +51,9 @@ func ranks() map[string]int {
 
 		"pkg/admin":         3,
 		"pkg/relayer/proxy": 3,
+		"pkg/bench":         3,
 		"pkg/session":       3,
+		"pkg/simchain":      3,
 
 		"cmd/relayminer/...": 4,
 		"testutil/...":       4,
@@ -68,8 +70,8 @@ func siblings() map[string]string {
 		"pkg/admin":          "pkg/session",
 		"pkg/chain/tx":       "pkg/chain",
 		"pkg/observable":     "pkg/async",
-		"pkg/session/prover": "pkg/session/trie",
 		"pkg/ring":           "pkg/async",
+		"pkg/session/prover": "pkg/session/trie",
 	}
 }
 

@@ -251,7 +251,9 @@ func (i *Instance) Start(ctx context.Context) error {
 		return err
 	}
 	i.parts.meter.Start(unsettled(records)...)
-	i.funds.Start()
+	if i.funds != nil {
+		i.funds.Start()
+	}
 	if err := i.miner.Start(ctx); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,23 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"cosmossdk.io/depinject"
-	"github.com/cosmos/cosmos-sdk/codec"
-	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
-	cryptocodec "github.com/cosmos/cosmos-sdk/crypto/codec"
-	"github.com/cosmos/cosmos-sdk/crypto/keyring"
-	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 	"go.uber.org/goleak"
 
-	"github.com/seed52205347/relayminer/pkg/async"
-	"github.com/seed52205347/relayminer/pkg/chain"
-	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/client"
-	"github.com/seed52205347/relayminer/pkg/relayer/config"
-	"github.com/seed52205347/relayminer/pkg/ring"
 	"github.com/seed52205347/relayminer/pkg/session"
-	"github.com/seed52205347/relayminer/pkg/session/store"
-	"github.com/seed52205347/relayminer/testutil/simchain"
+	"github.com/seed52205347/relayminer/pkg/simchain"
 )
 
 const (
@@ -46,98 +33,49 @@ const (
 type cycle struct {
 	t       *testing.T
 	chain   *simchain.Chain
-	keys    *chain.Keys
-	cfg     *config.Config
 	dir     string
 	records string
 	address string
+	backend string
 	http    *http.Client
 
-	instance *Instance
+	miner    *simMiner
 	sent     atomic.Int64
 	answered atomic.Int64
 }
 
 func newCycle(t *testing.T, backend string) *cycle {
 	c := &cycle{t: t, chain: simchain.New(simchain.Options{Suppliers: 2, Applications: 2}), dir: t.TempDir(), records: t.TempDir()}
-	c.address = freeAddress(t)
-	c.http = &http.Client{Transport: &http.Transport{}}
-	registry := codectypes.NewInterfaceRegistry()
-	cryptocodec.RegisterInterfaces(registry)
-	kr := keyring.NewInMemory(codec.NewProtoCodec(registry))
-	var names []string
-	for i, supplier := range c.chain.Suppliers {
-		name := fmt.Sprintf("supplier%d", i)
-		if err := kr.ImportPrivKeyHex(name, fmt.Sprintf("%x", supplier.Key.Bytes()), "secp256k1"); err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, name)
-	}
 	var err error
-	if c.keys, err = chain.LoadKeys(kr, names); err != nil {
+	if c.address, err = freeAddress(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.cfg, err = config.Parse("test.yaml", fmt.Appendf(nil, `
-default_signing_key_names: [supplier0, supplier1]
-smt_store_path: %s
-pocket_node: {query_node_rpc_url: "tcp://127.0.0.1:1", query_node_grpc_url: "tcp://127.0.0.1:2", tx_node_rpc_url: "tcp://127.0.0.1:1"}
-suppliers:
-  - {service_id: %s, listen_url: "http://%s", service_config: {backend_url: "%s"}}
-`, c.dir, simchain.Service, c.address, backend))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c.http = &http.Client{Transport: &http.Transport{}}
+	c.backend = backend
 	return c
-}
-
-// freeAddress returns a loopback address that nobody listens at.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (c *cycle) start() {
 	c.t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	st, err := store.Open(c.dir, store.Options{})
+	miner, err := newSimMiner(c.chain, simConfig{
+		StoreDir: c.dir, RecordsDir: c.records, Address: c.address, Backend: c.backend,
+	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	rings, err := ring.NewVerifier(ring.WithListedMembers())
-	if err != nil {
+	if err := miner.Start(context.Background()); err != nil {
 		c.t.Fatal(err)
 	}
-	i := &Instance{log: log, rings: rings, fatal: async.NewFatal(), store: st}
-	base := depinject.Supply(c.cfg, log, c.keys, c.chain, st, rings, &relayer.Receipts{}, storedUsage{st})
-	if i.parts, err = wire(base, c.cfg, c.keys, Decorators{}, i.fatal.Fail); err != nil {
-		c.t.Fatal(err)
-	}
-	if i.miner, err = relayer.NewRelayMiner(context.Background(), i.parts.config()); err != nil {
-		c.t.Fatal(err)
-	}
-	if i.keeper, err = session.NewKeeper(i.parts.manager, session.KeeperOptions{Logger: log, RecordsDir: c.records}); err != nil {
-		c.t.Fatal(err)
-	}
-	if err := i.Start(context.Background()); err != nil {
-		c.t.Fatal(err)
-	}
-	c.instance = i
+	c.miner = miner
 }
 
 func (c *cycle) stop() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), restartPatience)
-	defer cancel()
-	err := c.instance.Stop(ctx)
-	c.chain.Park()
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	c.within(func(ctx context.Context) error {
+		err := c.miner.Stop(ctx)
+		c.chain.Park()
+		return err
+	})
 }
 
 // send sends relays until the context is done. A relay that was sent is waited for.
@@ -207,34 +145,16 @@ func (c *cycle) until(what string, condition func() bool) {
 // rest waits until all sessions wait for the next block.
 func (c *cycle) rest() {
 	c.t.Helper()
-	c.until("the sessions come to rest", func() bool {
-		records, err := session.Records(c.instance.store)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		for _, record := range records {
-			if !record.State.Final() && !c.rests(record) {
-				return false
-			}
-		}
-		return true
-	})
+	c.within(c.miner.rest)
 }
 
-func (c *cycle) rests(record *session.Record) bool {
-	params, _ := c.chain.SharedParams(context.Background())
-	height := c.chain.Latest().Height
-	switch record.State {
-	case session.StateOpen, session.StateSealed:
-		return height < sharedtypes.GetClaimWindowOpenHeight(params, record.EndHeight)
-	case session.StateClaiming:
-		return c.chain.Waiting("claim/" + record.Key().String())
-	case session.StateClaimed:
-		return height < sharedtypes.GetProofWindowOpenHeight(params, record.EndHeight)
-	case session.StateProving:
-		return c.chain.Waiting("proof/" + record.Key().String())
-	default:
-		return height < sharedtypes.GetProofWindowCloseHeight(params, record.EndHeight)
+// within has something done in restartPatience.
+func (c *cycle) within(do func(context.Context) error) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), restartPatience)
+	defer cancel()
+	if err := do(ctx); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
@@ -279,12 +199,8 @@ func TestInstance_StoppedAndStartedAHundredTimesUnderLoadLosesNothing(t *testing
 func (c *cycle) settle() {
 	c.t.Helper()
 	c.start()
-	for range 16 {
-		c.rest()
-		c.chain.Advance(1)
-	}
-	c.rest()
-	records, err := session.Records(c.instance.store)
+	c.within(c.miner.settle)
+	records, err := session.Records(c.miner.store)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
@@ -29,8 +30,8 @@ var genesisTime = time.Unix(1_700_000_000, 0)
 
 // Options says what a chain has.
 type Options struct {
-	// Suppliers and Applications are how many of each there are. 1 if 0.
-	Suppliers, Applications int
+	// Suppliers, Applications and Gateways are how many of each there are. 1 if 0.
+	Suppliers, Applications, Gateways int
 	// Params and Proof are the parameters in force. Sessions of 4 blocks, whose
 	// claims and proofs have windows of 4 blocks each, and every proof required
 	// unless set.
@@ -46,14 +47,15 @@ type Actor struct {
 
 // Chain is a chain in memory. It may be used concurrently. The owner calls Close.
 type Chain struct {
-	// Suppliers, Applications and Gateway are who is staked. All applications
-	// delegate to the gateway.
+	// Suppliers, Applications and Gateways are who is staked. All applications
+	// delegate to all gateways.
 	Suppliers    []Actor
 	Applications []Actor
-	Gateway      Actor
+	Gateways     []Actor
 
 	params *sharedtypes.Params
 	proof  *prooftypes.Params
+	staked staked
 	blocks *observable.Replay[*relayer.Block]
 
 	advancing sync.Mutex // held while a block is made and published
@@ -63,6 +65,7 @@ type Chain struct {
 	events    map[int64]*relayer.BlockEvents
 	waiting   []*submission
 	totals    Totals
+	sessions  map[sessionKey]*sessiontypes.Session // asked for since the last block
 }
 
 // Totals are what the chain has seen.
@@ -74,22 +77,24 @@ type Totals struct {
 
 type claimKey struct{ supplier, session string }
 
-// New returns a chain at height 1.
+type sessionKey struct {
+	application string
+	start       int64
+}
+
+// New returns a chain at height 1. Chains with the same options have the same actors.
 func New(opts Options) *Chain {
 	chain.SetBech32Prefixes()
 	c := &Chain{
-		Gateway: actor("gateway", 0),
-		params:  opts.Params, proof: opts.Proof,
+		Suppliers:    actors("supplier", opts.Suppliers),
+		Applications: actors("application", opts.Applications),
+		Gateways:     actors("gateway", opts.Gateways),
+		params:       opts.Params, proof: opts.Proof,
 		blocks: observable.NewReplay[*relayer.Block](1, observable.WithName("simchain_blocks")),
 		claims: make(map[claimKey]*prooftypes.Claim),
 		events: make(map[int64]*relayer.BlockEvents),
 	}
-	for i := range max(opts.Suppliers, 1) {
-		c.Suppliers = append(c.Suppliers, actor("supplier", i))
-	}
-	for i := range max(opts.Applications, 1) {
-		c.Applications = append(c.Applications, actor("application", i))
-	}
+	c.staked = c.stakeAll()
 	if c.params == nil {
 		c.params = defaultParams()
 	}
@@ -102,9 +107,14 @@ func New(opts Options) *Chain {
 	return c
 }
 
-func actor(role string, n int) Actor {
-	key := secp256k1.GenPrivKeyFromSecret(fmt.Appendf(nil, "%s %d", role, n))
-	return Actor{Key: key, Address: cosmostypes.AccAddress(key.PubKey().Address()).String()}
+// actors returns n actors of a role, or one if n is 0.
+func actors(role string, n int) []Actor {
+	all := make([]Actor, max(n, 1))
+	for i := range all {
+		key := secp256k1.GenPrivKeyFromSecret(fmt.Appendf(nil, "%s %d", role, i))
+		all[i] = Actor{Key: key, Address: cosmostypes.AccAddress(key.PubKey().Address()).String()}
+	}
+	return all
 }
 
 func defaultParams() *sharedtypes.Params {
@@ -155,6 +165,7 @@ func (c *Chain) makeBlock() *relayer.Block {
 	c.include(next)
 	c.settle(next)
 	c.latest = block(next)
+	c.sessions = make(map[sessionKey]*sessiontypes.Session)
 	return c.latest
 }
 

@@ -1,14 +1,12 @@
 package simchain
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
 
 	"cosmossdk.io/math"
 	cryptotypes "github.com/cosmos/cosmos-sdk/crypto/types"
-	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	apptypes "github.com/pokt-network/poktroll/x/application/types"
 	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
@@ -34,9 +32,6 @@ var (
 	_ relayer.TxSubmitter        = (*Chain)(nil)
 )
 
-// stake is that of every actor, and its balance, in upokt.
-const stake = 1_000_000_000_000
-
 // Blocks implements relayer.BlockSource.
 func (c *Chain) Blocks() relayer.BlocksObservable { return c.blocks }
 
@@ -57,14 +52,24 @@ func (c *Chain) Header(application string, height int64) *sessiontypes.SessionHe
 	}
 }
 
-// Signer signs requests as the gateway, for the n-th application.
-func (c *Chain) Signer(n int) (*ring.Signer, error) {
-	return ring.NewSigner(c.Gateway.Key.Bytes(), [][]byte{
-		c.Applications[n].Key.PubKey().Bytes(), c.Gateway.Key.PubKey().Bytes(),
-	})
+// Ring returns the compressed public keys of those who may sign for the n-th
+// application: its own, and those of the gateways.
+func (c *Chain) Ring(n int) [][]byte {
+	members := [][]byte{c.Applications[n].Key.PubKey().Bytes()}
+	for _, gateway := range c.Gateways {
+		members = append(members, gateway.Key.PubKey().Bytes())
+	}
+	return members
 }
 
-// Session implements relayer.SessionQuerier. All suppliers are in every session.
+// Signer signs requests as the first gateway, for the n-th application.
+func (c *Chain) Signer(n int) (*ring.Signer, error) {
+	return ring.NewSigner(c.Gateways[0].Key.Bytes(), c.Ring(n))
+}
+
+// Session implements relayer.SessionQuerier. All suppliers are in every session. As with
+// a node's answers that are remembered, the same session is returned until the
+// next block, and must not be changed.
 func (c *Chain) Session(ctx context.Context, application, serviceID string, height int64) (*sessiontypes.Session, error) {
 	app, err := c.Application(ctx, application)
 	if err != nil {
@@ -73,28 +78,28 @@ func (c *Chain) Session(ctx context.Context, application, serviceID string, heig
 	if serviceID != Service || height < 1 {
 		return nil, fmt.Errorf("session of service %q: %w", serviceID, relayer.ErrNotFound)
 	}
-	header := c.Header(application, height)
+	key := sessionKey{application, sharedtypes.GetSessionStartHeight(c.params, height)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	session := c.sessions[key]
+	if session == nil {
+		session = c.newSession(app, height)
+		c.sessions[key] = session
+	}
+	return session, nil
+}
+
+func (c *Chain) newSession(app *apptypes.Application, height int64) *sessiontypes.Session {
+	header := c.Header(app.Address, height)
 	session := &sessiontypes.Session{
 		Header: header, SessionId: header.SessionId, Application: app,
 		NumBlocksPerSession: int64(c.params.NumBlocksPerSession),
 		SessionNumber:       sharedtypes.GetSessionNumber(c.params, height),
 	}
 	for _, supplier := range c.Suppliers {
-		session.Suppliers = append(session.Suppliers, staked(supplier))
+		session.Suppliers = append(session.Suppliers, c.staked.suppliers[supplier.Address])
 	}
-	return session, nil
-}
-
-func staked(a Actor) *sharedtypes.Supplier {
-	return &sharedtypes.Supplier{
-		OwnerAddress: a.Address, OperatorAddress: a.Address, Stake: coin(),
-		Services: []*sharedtypes.SupplierServiceConfig{{ServiceId: Service}},
-	}
-}
-
-func coin() *cosmostypes.Coin {
-	c := cosmostypes.NewInt64Coin("upokt", stake)
-	return &c
+	return session
 }
 
 // SharedParams implements relayer.SharedQuerier.
@@ -105,27 +110,18 @@ func (c *Chain) SharedParamsAt(context.Context, int64) (*sharedtypes.Params, err
 	return c.params, nil
 }
 
-// Application implements relayer.ApplicationQuerier.
+// Application implements relayer.ApplicationQuerier. The answer must not be changed.
 func (c *Chain) Application(_ context.Context, address string) (*apptypes.Application, error) {
-	for _, a := range c.Applications {
-		if a.Address == address {
-			return &apptypes.Application{
-				Address: address, Stake: coin(), DelegateeGatewayAddresses: []string{c.Gateway.Address},
-				ServiceConfigs: []*sharedtypes.ApplicationServiceConfig{{ServiceId: Service}},
-			}, nil
-		}
+	if app := c.staked.applications[address]; app != nil {
+		return app, nil
 	}
 	return nil, fmt.Errorf("application %q: %w", address, relayer.ErrNotFound)
 }
 
 // PubKey implements relayer.AccountQuerier.
 func (c *Chain) PubKey(_ context.Context, address string) (cryptotypes.PubKey, error) {
-	for _, actors := range [][]Actor{{c.Gateway}, c.Applications, c.Suppliers} {
-		for _, a := range actors {
-			if a.Address == address {
-				return a.Key.PubKey(), nil
-			}
-		}
+	if key := c.staked.keys[address]; key != nil {
+		return key, nil
 	}
 	return nil, fmt.Errorf("public key of %q: %w", address, relayer.ErrNotFound)
 }
@@ -137,7 +133,7 @@ func (c *Chain) ComputeUnitsPerRelayAt(context.Context, string, int64) (uint64, 
 
 // DifficultyTargetAt implements relayer.ServiceQuerier: every relay is mined.
 func (c *Chain) DifficultyTargetAt(context.Context, string, int64) ([]byte, error) {
-	return bytes.Repeat([]byte{0xff}, 32), nil
+	return c.staked.target, nil
 }
 
 // ProofParams implements relayer.ProofQuerier.
@@ -161,12 +157,10 @@ func (c *Chain) TokenomicsParams(context.Context) (*tokenomicstypes.Params, erro
 	return &params, nil
 }
 
-// Supplier implements relayer.SupplierQuerier.
+// Supplier implements relayer.SupplierQuerier. The answer must not be changed.
 func (c *Chain) Supplier(_ context.Context, operatorAddress string) (*sharedtypes.Supplier, error) {
-	for _, a := range c.Suppliers {
-		if a.Address == operatorAddress {
-			return staked(a), nil
-		}
+	if supplier := c.staked.suppliers[operatorAddress]; supplier != nil {
+		return supplier, nil
 	}
 	return nil, fmt.Errorf("supplier %q: %w", operatorAddress, relayer.ErrNotFound)
 }

@@ -1,0 +1,320 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+)
+
+// Run says how requests are sent.
+type Run struct {
+	// Address is the host and port that requests are sent to.
+	Address string
+	// Direct sends a plain request over and over instead of the signed relays: to
+	// measure the service alone.
+	Direct bool
+	// Connections is how many there are.
+	Connections int
+	// Rate is how many requests are due in a second. 0 is the closed loop: each
+	// connection sends the next request when it has the last reply.
+	Rate float64
+	// Limit is how many requests are sent at most. Of relays, no more are sent than
+	// were signed and not sent.
+	Limit int
+	// Duration is for how long requests are sent; 0 is without end.
+	Duration time.Duration
+}
+
+// Result is what came of a run. Times are in nanoseconds when encoded.
+type Result struct {
+	Connections int           `json:"connections"` // that could be made
+	Sent        int           `json:"sent"`
+	Answered    int           `json:"answered"`
+	Elapsed     time.Duration `json:"elapsed_ns"`
+	Answers     Latencies     `json:"answers"`
+
+	// Refused counts the refusals by their reason, and Refusals their times.
+	Refused  map[string]int `json:"refused,omitempty"`
+	Refusals Latencies      `json:"refusals"`
+
+	// Failed counts the requests without a usable reply, by what went wrong.
+	Failed map[string]int `json:"failed,omitempty"`
+
+	// Checked is how many replies were checked as a gateway does.
+	Checked int `json:"checked"`
+	// CPU is that of the load generator and the service together.
+	CPU time.Duration `json:"cpu_ns"`
+}
+
+// PerSecond returns how many requests were answered in a second.
+func (r *Result) PerSecond() float64 {
+	if r.Elapsed <= 0 {
+		return 0
+	}
+	return float64(r.Answered) / r.Elapsed.Seconds()
+}
+
+const (
+	// replyPatience bounds the wait for one reply.
+	replyPatience = 60 * time.Second
+	// dialsAtOnce bounds how many connections are made at a time.
+	dialsAtOnce = 64
+	// sampled is how many replies are kept for a check at most, one of each
+	// sampleEvery.
+	sampled, sampleEvery = 100, 100
+)
+
+// load is a run while it lasts.
+type load struct {
+	run      Run
+	requests [][]byte
+	began    time.Time
+	next     atomic.Int64
+}
+
+// worker is one connection and what it has seen.
+type worker struct {
+	conn     net.Conn
+	reader   *bufio.Reader
+	body     []byte // of the last reply
+	sent     int
+	answers  []time.Duration
+	refusals []time.Duration
+	refused  map[string]int
+	failed   map[string]int
+	samples  []sample
+}
+
+// sample is a reply that is to be checked.
+type sample struct {
+	request int
+	reply   []byte
+}
+
+// start sends the requests as the run says. It ends early with ctx, when no more requests are
+// sent, and those that were sent have been answered.
+func (l *load) start(ctx context.Context) (*Result, []sample, error) {
+	workers, err := l.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if l.run.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.run.Duration)
+		defer cancel()
+	}
+	before, _, err := processUsage()
+	if err != nil {
+		return nil, nil, err
+	}
+	l.began = time.Now()
+	err = parallel(context.WithoutCancel(ctx), len(workers), func(_ context.Context, n int) error {
+		l.work(ctx, workers[n])
+		return nil
+	})
+	elapsed := time.Since(l.began)
+	after, _, usageErr := processUsage()
+	if err := errors.Join(err, usageErr); err != nil {
+		return nil, nil, err
+	}
+	result, samples := merge(workers)
+	result.Elapsed, result.CPU = elapsed, after-before
+	return result, samples, nil
+}
+
+// connect makes the connections. That some can not be made is no failure, unless none can.
+func (l *load) connect(ctx context.Context) ([]*worker, error) {
+	var (
+		mu      sync.Mutex
+		workers []*worker
+		last    error
+		next    atomic.Int64
+	)
+	err := parallel(ctx, min(dialsAtOnce, l.run.Connections), func(ctx context.Context, _ int) error {
+		for int(next.Add(1)) <= l.run.Connections && ctx.Err() == nil {
+			w := &worker{refused: make(map[string]int), failed: make(map[string]int)}
+			err := w.dial(l.run.Address)
+			mu.Lock()
+			if err == nil {
+				workers = append(workers, w)
+			} else {
+				last = err
+			}
+			mu.Unlock()
+		}
+		return nil
+	})
+	if err == nil && len(workers) == 0 {
+		err = fmt.Errorf("no connection could be made: %w", last)
+	}
+	if err != nil {
+		for _, w := range workers {
+			w.hangUp()
+		}
+		return nil, err
+	}
+	return workers, nil
+}
+
+func (w *worker) dial(address string) error {
+	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+	if err != nil {
+		return err
+	}
+	w.conn = conn
+	w.reader = bufio.NewReaderSize(conn, headBuffer)
+	return nil
+}
+
+func (w *worker) hangUp() {
+	if w.conn != nil {
+		_ = w.conn.Close()
+		w.conn = nil
+	}
+}
+
+// work sends requests over the worker's connection until there are no more or ctx ends.
+func (l *load) work(ctx context.Context, w *worker) {
+	defer w.hangUp()
+	for {
+		n := int(l.next.Add(1)) - 1
+		if n >= l.run.Limit || ctx.Err() != nil {
+			return
+		}
+		due := time.Now()
+		if l.run.Rate > 0 {
+			due = l.began.Add(time.Duration(float64(n) / l.run.Rate * float64(time.Second)))
+			if !sleepUntil(ctx, due) {
+				return
+			}
+		}
+		w.sent++
+		if err := l.exchange(w, n, due); err != nil {
+			w.failed[failure(err)]++
+			w.hangUp()
+		}
+	}
+}
+
+// sleepUntil returns false if ctx ends before.
+func sleepUntil(ctx context.Context, due time.Time) bool {
+	left := time.Until(due)
+	if left <= 0 {
+		return true
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// failure returns what went wrong without addresses, so that there are few kinds of it.
+func failure(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
+}
+
+// exchange sends the n-th request and reads its reply.
+func (l *load) exchange(w *worker, n int, due time.Time) error {
+	if w.conn == nil {
+		if err := w.dial(l.run.Address); err != nil {
+			return err
+		}
+	}
+	request := l.requests[n%len(l.requests)]
+	if err := w.conn.SetDeadline(time.Now().Add(replyPatience)); err != nil {
+		return err
+	}
+	if _, err := w.conn.Write(request); err != nil {
+		return err
+	}
+	h, err := readHead(w.reader, true)
+	if err != nil {
+		return err
+	}
+	w.body = slices.Grow(w.body[:0], h.length)[:h.length]
+	if _, err := io.ReadFull(w.reader, w.body); err != nil {
+		return err
+	}
+	w.note(n, h.status, time.Since(due), l.run.Direct)
+	if h.close {
+		w.hangUp()
+	}
+	return nil
+}
+
+// note counts a reply.
+func (w *worker) note(n, status int, took time.Duration, direct bool) {
+	if reason := refusalOf(status, w.body, direct); reason != "" {
+		w.refused[reason]++
+		w.refusals = append(w.refusals, took)
+		return
+	}
+	w.answers = append(w.answers, took)
+	if !direct && n%sampleEvery == 0 && len(w.samples) < sampled {
+		w.samples = append(w.samples, sample{n, slices.Clone(w.body)})
+	}
+}
+
+// refusalOf returns why the reply refuses the request, empty if it does not.
+func refusalOf(status int, body []byte, direct bool) string {
+	if direct {
+		if status == 200 {
+			return ""
+		}
+		return "HTTP status " + strconv.Itoa(status)
+	}
+	var response servicetypes.RelayResponse
+	if err := response.Unmarshal(body); err != nil {
+		return fmt.Sprintf("HTTP status %d, not a relay response", status)
+	}
+	switch reason := response.RelayMinerError; {
+	case reason != nil:
+		return fmt.Sprintf("%s (%s %d, HTTP status %d)", reason.Description, reason.Codespace, reason.Code, status)
+	case status != 200:
+		return "HTTP status " + strconv.Itoa(status)
+	}
+	return ""
+}
+
+// merge sums up what the workers have seen.
+func merge(workers []*worker) (*Result, []sample) {
+	result := &Result{Connections: len(workers), Refused: make(map[string]int), Failed: make(map[string]int)}
+	var answers, refusals []time.Duration
+	var samples []sample
+	for _, w := range workers {
+		result.Sent += w.sent
+		answers = append(answers, w.answers...)
+		refusals = append(refusals, w.refusals...)
+		samples = append(samples, w.samples...)
+		addTo(result.Refused, w.refused)
+		addTo(result.Failed, w.failed)
+	}
+	result.Answered = len(answers)
+	result.Answers, result.Refusals = Summarize(answers), Summarize(refusals)
+	return result, samples[:min(sampled, len(samples))]
+}
+
+func addTo(sums, counts map[string]int) {
+	for key := range maps.Keys(counts) {
+		sums[key] += counts[key]
+	}
+}
