@@ -303,6 +303,9 @@ func (i *Instance) close(ctx context.Context) error {
 	if i.parts != nil && i.parts.meter != nil { // reads the store
 		errs = append(errs, i.parts.meter.Stop(ctx))
 	}
+	if i.parts != nil && i.parts.provers != nil { // reads the store
+		errs = append(errs, i.parts.provers.Stop(ctx))
+	}
 	if i.txs != nil { // writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))
 	}

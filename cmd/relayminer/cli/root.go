@@ -51,6 +51,6 @@ session on chain.`,
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.AddCommand(newStartCommand(), newRelayCommand(), newSessionsCommand(), newTxsCommand(),
-		newLedgerCommand(), newStatusCommand(), newPauseCommand(), newResumeCommand(), newFlushCommand(), newBenchCommand(), newVersionCommand())
+		newLedgerCommand(), newStatusCommand(), newPauseCommand(), newResumeCommand(), newFlushCommand(), newProverCommand(), newBenchCommand(), newVersionCommand())
 	return root
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer/meter"
 	"github.com/seed52205347/relayminer/pkg/relayer/proxy"
 	"github.com/seed52205347/relayminer/pkg/session"
+	"github.com/seed52205347/relayminer/pkg/session/prover"
 )
 
 // parts are the parts of the contract.
@@ -25,6 +26,7 @@ type parts struct {
 	refusals *session.Refusals
 	front    relayer.RelayerProxy // the proxy without its decorator
 	auth     *auth.Authenticator
+	provers  *prover.Pool
 }
 
 // wire builds the parts. base supplies the configuration, the logger, the
@@ -47,7 +49,11 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.miner, err = miner.NewMiner(deps); err != nil {
 		return nil, err
 	}
-	if p.sessions, err = session.NewRelayerSessionsManager(deps, session.WithOnFailure(onFailure)); err != nil {
+	if p.provers, err = openProvers(base, cfg); err != nil {
+		return nil, err
+	}
+	p.sessions, err = session.NewRelayerSessionsManager(deps, session.WithOnFailure(onFailure), session.WithProvers(p.provers))
+	if err != nil {
 		return nil, err
 	}
 	p.manager, p.front = p.sessions, p.proxy

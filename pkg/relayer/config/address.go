@@ -134,6 +134,30 @@ func (p *parser) backendURL(b *Backend) setter {
 	}
 }
 
+// proverURL takes over the URL of a prover.
+func (p *parser) proverURL(dst *string) setter {
+	const form = "write http://host:port or https://host:port"
+	return func(path string, n *yaml.Node) {
+		s, ok := p.scalar(path, n)
+		if !ok {
+			return
+		}
+		u, fault := parseURL(s)
+		switch {
+		case fault != "":
+			p.problem(path, form, "%s", fault)
+		case u.Scheme != "http" && u.Scheme != "https":
+			p.problem(path, form, "a prover is not reached by scheme %s", quote(u.Scheme))
+		case u.Hostname() == "":
+			p.problem(path, form, "has no host")
+		case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+			p.problem(path, form+", and a secret as token", "has more than a host and a path")
+		default:
+			*dst = s
+		}
+	}
+}
+
 // parseURL returns the URL s, or what is wrong with it in words that repeat
 // nothing of s that may be secret.
 func parseURL(s string) (u *url.URL, fault string) {

@@ -68,6 +68,10 @@ type Config struct {
 	// file, as written in the file; empty for nowhere. RecordsPath resolves it. The
 	// official relay miner does not have this key.
 	RecordsDir string
+	// Provers (provers) are other machines that build proofs, in the order in which
+	// they are used; this machine builds what they do not. The official relay miner does
+	// not have this key.
+	Provers []*Prover
 	// Keep (keep) says how long what is stored of sessions is kept after their
 	// outcome. The official relay miner does not have this key.
 	Keep Keep
@@ -117,6 +121,26 @@ type Config struct {
 	// one line each, with file, line and key, in the order of the file.
 	Warnings []string
 }
+
+// Prover is another machine that builds proofs: one that runs `relayminer prover`.
+type Prover struct {
+	// URL (url) has the scheme http or https, a host, and no user or query.
+	URL string
+	// Token (token) is what the prover asks for, empty for none.
+	Token Secret
+}
+
+// String returns the URL.
+func (p Prover) String() string { return p.URL }
+
+// GoString is String, for %#v.
+func (p Prover) GoString() string { return p.String() }
+
+// LogValue is String, for slog.
+func (p Prover) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
+// MarshalText is String, for encoders.
+func (p Prover) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // Keep says for how many blocks after a session's outcome something of it is
 // kept. 0 keeps it for ever.

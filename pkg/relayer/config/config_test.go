@@ -72,6 +72,10 @@ func TestParse_FullFileKeepsEveryTopLevelValue(t *testing.T) {
 	equal(t, "interval", c.DurabilityInterval, 25*time.Millisecond)
 	equal(t, "records", c.RecordsDir, "~/records")
 	equal(t, "keep", c.Keep, Keep{Relays: 50, UnpaidRelays: 200, Records: 3000})
+	if len(c.Provers) != 2 || *c.Provers[0] != (Prover{"https://prover-1:8443", "hunter2"}) ||
+		*c.Provers[1] != (Prover{"http://10.0.0.2:8444/proofs", ""}) {
+		t.Errorf("provers are %+v", c.Provers)
+	}
 	equal(t, "disable_smt_persistence", c.DisableSMTPersistence, true)
 	equal(t, "enable_over_servicing", c.EnableOverServicing, true)
 	equal(t, "eager validation", c.EnableEagerRelayRequestValidation, false)

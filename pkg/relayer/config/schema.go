@@ -35,7 +35,22 @@ func (p *parser) root(n *yaml.Node, c *Config) {
 		{"durability_interval", p.duration(&c.DurabilityInterval)},
 		{"records_dir", p.text(&c.RecordsDir)},
 		{"keep", p.keep(&c.Keep)},
+		{"provers", p.provers(&c.Provers)},
 	})
+}
+
+func (p *parser) provers(provers *[]*Prover) setter {
+	return func(path string, n *yaml.Node) {
+		for _, item := range p.items(path, n) {
+			prover := &Prover{}
+			p.mapping(item.path, item.value, []key{
+				{"url", p.proverURL(&prover.URL)},
+				{"token", p.secret(&prover.Token)},
+			})
+			p.require(item.path+".url", "name the prover's URL, such as https://prover-1:8443")
+			*provers = append(*provers, prover)
+		}
+	}
 }
 
 func (p *parser) keep(keep *Keep) setter {
