@@ -42,6 +42,19 @@ type pipeline struct {
 	refused  func(supplier, serviceID string, reason error) // is told of each relay that is refused
 }
 
+// maxUnstored is the number of answered relays that may wait to be durable. The store
+// makes thousands durable in a second: when more wait, what is between has too much to
+// do, and whoever comes now would wait long.
+const maxUnstored = 1024
+
+// congested returns an error if there is too much to do to begin with another relay.
+func (p *pipeline) congested() error {
+	if n := p.receipts.Pending(); n >= maxUnstored {
+		return relayer.ErrRequestLimit.Wrapf("%d relays wait to be stored", n)
+	}
+	return nil
+}
+
 // serve takes one relay through the pipeline and returns the signed response,
 // whose relay is then safe in the store unless the service failed, or the
 // application can not pay for it and it is served all the same. The response

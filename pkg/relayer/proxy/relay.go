@@ -98,6 +98,9 @@ func (s *httpServer) serveRelay(
 			response, err = nil, s.panicked(async.NewPanicError(value))
 		}
 	}()
+	if err := s.pipeline.congested(); err != nil {
+		return nil, err
+	}
 	arrival := time.Now()
 	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
 	defer source.release()

@@ -243,3 +243,24 @@ func TestProxy_ManyRelaysAtOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestProxy_RelaysAreRefusedAtOnceWhileTooManyWaitToBeStored(t *testing.T) {
+	f := start(t, nil)
+	waiting := make([]*servicetypes.Relay, maxUnstored)
+	for i := range waiting {
+		waiting[i] = &servicetypes.Relay{}
+		f.receipts.Expect(waiting[i])
+	}
+	got := f.send(t, http1(t), relayRequest(t, "svc", "x"))
+	refused(t, got, relayer.ErrRequestLimit)
+	if got.http.StatusCode != http.StatusServiceUnavailable || got.http.Header.Get("Retry-After") == "" {
+		t.Errorf("status %d, headers %v", got.http.StatusCode, got.http.Header)
+	}
+	if n := f.auth.verified.Load(); n != 0 {
+		t.Errorf("%d signatures were verified", n)
+	}
+	for _, relay := range waiting {
+		f.receipts.Resolve(relay, nil)
+	}
+	f.answered(t, f.send(t, http1(t), relayRequest(t, "svc", "x")))
+}
