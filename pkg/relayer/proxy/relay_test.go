@@ -245,8 +245,9 @@ func TestProxy_ManyRelaysAtOnce(t *testing.T) {
 }
 
 func TestProxy_RelaysAreRefusedAtOnceWhileTooManyWaitToBeStored(t *testing.T) {
+	const bound = 1024 // docs/operations.md
 	f := start(t, nil)
-	waiting := make([]*servicetypes.Relay, maxUnstored)
+	waiting := make([]*servicetypes.Relay, bound)
 	for i := range waiting {
 		waiting[i] = &servicetypes.Relay{}
 		f.receipts.Expect(waiting[i])
