@@ -133,10 +133,13 @@ func (c *Client) post(ctx context.Context, r *Relay, body []byte) ([]byte, error
 	}
 	switch response.StatusCode {
 	case http.StatusOK, http.StatusTooManyRequests: // both carry a RelayResponse
-	default:
-		return nil, fmt.Errorf("%w: HTTP status %s", ErrReply, response.Status)
+		return reply, nil
+	case http.StatusServiceUnavailable: // does so if the relay miner itself has answered
+		if response.ContentLength != 0 {
+			return reply, nil
+		}
 	}
-	return reply, nil
+	return nil, fmt.Errorf("%w: HTTP status %s", ErrReply, response.Status)
 }
 
 // Check verifies an encoded reply to the relay and returns the service's answer.

@@ -65,7 +65,9 @@ func read(response *http.Response) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusTooManyRequests {
+	switch response.StatusCode {
+	case http.StatusOK, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	default:
 		return reply{}, errors.New("HTTP status " + response.Status)
 	}
 	got := reply{&servicetypes.RelayResponse{}, body, response}
