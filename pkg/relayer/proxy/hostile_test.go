@@ -22,10 +22,12 @@ import (
 const (
 	// hostileRequests are sent unless HOSTILE_REQUESTS says how many.
 	hostileRequests = 3000
-	// attackers send at a time, each with one honest relay after every honestEvery
-	// of its attacks.
-	attackers   = 4
-	honestEvery = 40
+	// attackers send at a time.
+	attackers = 4
+	// honestPause is the time from one honest relay to the next, and honestCalm how
+	// many are sent before the attack.
+	honestPause = 10 * time.Millisecond
+	honestCalm  = 50
 	// heldConnections is how many of its slow connections an attacker keeps open.
 	heldConnections = 20
 )
@@ -46,7 +48,8 @@ func besiege(t testing.TB) *siege {
 	s := &siege{chain: newBesieged()}
 	s.fixture = start(t, nil, func(f *fixture) { f.real = s.chain.authenticator(t) })
 	good := marshal(t, signed(t, s.chain.unsigned(asks(t, "POST", "/", []byte("x"))), "gateway", "application"))
-	served := s.relay(t, 0)
+	served := s.relay(t, -1)
+	s.honest = nil
 	s.attacks = slices.Concat(formless(t, good), misnamed(t, good), missigned(t, s.chain, good), misused(t, s.chain, served))
 	return s
 }
@@ -54,9 +57,16 @@ func besiege(t testing.TB) *siege {
 // relay sends an honest relay, which must be served, and returns it.
 func (s *siege) relay(t testing.TB, number int) []byte {
 	t.Helper()
+	return s.serve(t, number, time.Now())
+}
+
+// serve sends an honest relay that was due at begin.
+func (s *siege) serve(t testing.TB, number int, begin time.Time) []byte {
+	t.Helper()
 	question := fmt.Sprintf("honest %d", number)
+	signing := time.Now()
 	request := marshal(t, signed(t, s.chain.unsigned(asks(t, "POST", "/", []byte(question))), "gateway", "application"))
-	begin := time.Now()
+	begin = begin.Add(time.Since(signing)) // gateways have machines of their own
 	got, err := s.try(context.Background(), http.DefaultClient, bytes.NewReader(request), nil)
 	took := time.Since(begin)
 	switch {
@@ -73,8 +83,20 @@ func (s *siege) relay(t testing.TB, number int) []byte {
 	return request
 }
 
-// attacker sends count attacks from number first on, and honest relays in between.
-func (s *siege) attacker(t testing.TB, first, count int) {
+// gateway sends honest relays, numbered from first on, until enough says so.
+func (s *siege) gateway(t testing.TB, first int, enough func(sent int) bool) (sent int) {
+	tick := time.NewTicker(honestPause)
+	defer tick.Stop()
+	for ; !enough(sent); sent++ {
+		s.serve(t, first+sent, <-tick.C)
+	}
+	return sent
+}
+
+// attacker sends count attacks from number first on, one in each pause.
+func (s *siege) attacker(t testing.TB, first, count int, pause time.Duration) {
+	tick := time.NewTicker(max(pause, 1))
+	defer tick.Stop()
 	var held []net.Conn
 	defer func() {
 		for _, conn := range held {
@@ -82,14 +104,14 @@ func (s *siege) attacker(t testing.TB, first, count int) {
 		}
 	}()
 	for number := first; number < first+count; number++ {
+		if pause > 0 {
+			<-tick.C
+		}
 		a := s.attacks[number%len(s.attacks)]
 		if a.raw != "" {
 			held = s.hold(t, held, a)
 		} else {
 			s.send(t, a, number)
-		}
-		if number%honestEvery == 0 {
-			s.relay(t, number)
 		}
 	}
 }
@@ -146,32 +168,57 @@ func (s *siege) send(t testing.TB, a attack, number int) {
 	}
 }
 
-// HOSTILE_REQUESTS=100000 is the long form.
+// setting returns the number in an environment variable, or else the standard.
+func setting(t *testing.T, name string, standard int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return standard
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// HOSTILE_REQUESTS=100000 is the long form, HOSTILE_RATE how many are sent in a
+// second; without it as many as go.
 func TestSiege_HostileClientsCostLittleAndReachNothing(t *testing.T) {
-	total := hostileRequests
-	if long := os.Getenv("HOSTILE_REQUESTS"); long != "" {
-		var err error
-		if total, err = strconv.Atoi(long); err != nil {
-			t.Fatal(err)
-		}
+	total, pause := setting(t, "HOSTILE_REQUESTS", hostileRequests), time.Duration(0)
+	if rate := setting(t, "HOSTILE_RATE", 0); rate > 0 {
+		pause = attackers * time.Second / time.Duration(rate)
 	}
 	s := besiege(t)
-	for i := range 50 {
-		s.relay(t, i)
-	}
-	calm := s.median()
+	s.gateway(t, 0, func(sent int) bool { return sent == max(honestCalm, total/100) })
+	calm := s.quantiles()
+	before := calm.relays
 	http.DefaultClient.CloseIdleConnections()
 	goroutines, heap := runtime.NumGoroutine(), heapInUse()
 	began := time.Now()
-	var all sync.WaitGroup
+	var all, gateway sync.WaitGroup
 	for i := range attackers {
-		all.Go(func() { s.attacker(t, i*total/attackers, total/attackers) })
+		all.Go(func() { s.attacker(t, i*total/attackers, total/attackers, pause) })
 	}
+	over := make(chan struct{})
+	gateway.Go(func() {
+		s.gateway(t, before, func(int) bool {
+			select {
+			case <-over:
+				return true
+			default:
+				return false
+			}
+		})
+	})
 	all.Wait()
+	close(over)
+	gateway.Wait()
 	took := time.Since(began)
-	honest := int64(len(s.honest)) + 51 // before the attack, and the one that was replayed
-	t.Logf("%d attacks of %d kinds in %s, %d questions to the chain, honest relays: median %s in calm, %s under attack",
-		total, len(s.attacks), took.Round(time.Millisecond), s.chain.asked(), calm, s.median())
+	besieged := s.quantiles()
+	t.Logf("%d attacks of %d kinds in %s, %d questions to the chain\ncalm:         %s\nunder attack: %s",
+		total, len(s.attacks), took.Round(time.Millisecond), s.chain.asked(), calm, besieged)
+	honest := int64(before+besieged.relays) + 1 // the one that was replayed
 	if got := s.asked.Load(); got != honest {
 		t.Errorf("the service was asked %d times, by %d honest relays", got, honest)
 	}
@@ -186,14 +233,25 @@ func TestSiege_HostileClientsCostLittleAndReachNothing(t *testing.T) {
 	s.checkLeftovers(t, goroutines, heap)
 }
 
-// median returns the median time of the honest relays since the last call.
-func (s *siege) median() time.Duration {
+// quantiles are of the times that honest relays took.
+type quantiles struct {
+	relays   int
+	p50, p99 time.Duration
+}
+
+func (q quantiles) String() string {
+	return fmt.Sprintf("%d honest relays, p50 %s, p99 %s", q.relays, q.p50, q.p99)
+}
+
+// quantiles returns those of the honest relays since the last call, without the one
+// that was sent to be replayed.
+func (s *siege) quantiles() quantiles {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slices.Sort(s.honest)
-	median := s.honest[len(s.honest)/2]
+	took := s.honest
 	s.honest = nil
-	return median
+	slices.Sort(took)
+	return quantiles{len(took), took[len(took)/2], took[len(took)*99/100]}
 }
 
 func heapInUse() uint64 {

@@ -142,7 +142,16 @@ func (c *besieged) Signer(address string) (cryptotypes.PrivKey, bool) {
 // authenticator returns the real one for the chain.
 func (c *besieged) authenticator(t testing.TB) *auth.Authenticator {
 	t.Helper()
-	a, err := auth.NewAuthenticator(depinject.Supply(c, ring.Reference{}))
+	rings, err := ring.NewVerifier(ring.WithListedMembers())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := rings.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	a, err := auth.NewAuthenticator(depinject.Supply(c, rings))
 	if err != nil {
 		t.Fatal(err)
 	}
