@@ -43,7 +43,8 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 		return nil, err
 	}
 	deps := depinject.Configs(base, depinject.Supply(authenticator, p.meter))
-	if p.proxy, err = proxy.NewRelayerProxy(deps, proxy.WithRefusalObserver(p.refusals.Add)); err != nil {
+	p.proxy, err = proxy.NewRelayerProxy(deps, proxy.WithRefusalObserver(p.refusals.Add), proxy.WithOnFailure(onFailure))
+	if err != nil {
 		return nil, err
 	}
 	if p.miner, err = miner.NewMiner(deps); err != nil {

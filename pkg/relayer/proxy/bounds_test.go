@@ -167,5 +167,5 @@ func FuzzServer_StrangersGetAShortRefusal(f *testing.F) {
 
 // silentPipeline is one that serves nobody and tells nobody of it.
 func silentPipeline() *pipeline {
-	return &pipeline{auth: nobody{}, receipts: &relayer.Receipts{}, refused: func(string, string, error) {}}
+	return &pipeline{auth: nobody{}, receipts: &relayer.Receipts{}, refused: func(string, string, error) {}, failed: func(error) {}}
 }

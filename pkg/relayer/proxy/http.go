@@ -161,6 +161,7 @@ func (s *httpServer) accept(listener net.Listener) {
 	}
 	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("relay server ended", "error", err)
+		s.pipeline.failed(fmt.Errorf("relay server at %s: %w", s.addr, err))
 	}
 }
 

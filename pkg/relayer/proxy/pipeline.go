@@ -40,6 +40,7 @@ type pipeline struct {
 	replays  replays
 	served   *observable.Source[*servicetypes.Relay]
 	refused  func(supplier, serviceID string, reason error) // is told of each relay that is refused
+	failed   func(error)                                    // is told of a server that has ended by itself
 }
 
 // maxUnstored is the number of answered relays that may wait to be durable. The store

@@ -46,7 +46,7 @@ var _ relayer.RelayerProxy = (*relayerProxy)(nil)
 func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) (relayer.RelayerProxy, error) {
 	var cfg *config.Config
 	p := &relayerProxy{
-		pipeline: &pipeline{refused: func(string, string, error) {}},
+		pipeline: &pipeline{refused: func(string, string, error) {}, failed: func(error) {}},
 		backends: backend.NewHTTP(),
 		served: observable.NewSource[*servicetypes.Relay](
 			observable.WithName("served_relays"), observable.WithBuffer(servedRelaysBuffer)),
@@ -82,6 +82,16 @@ func WithRefusalObserver(observe func(supplier, serviceID string, reason error))
 	return func(proxy relayer.RelayerProxy) {
 		if p, ok := proxy.(*relayerProxy); ok {
 			p.pipeline.refused = observe
+		}
+	}
+}
+
+// WithOnFailure has report told when a server has ended though nobody has stopped it.
+// It must not wait for the proxy.
+func WithOnFailure(report func(error)) relayer.RelayerProxyOption {
+	return func(proxy relayer.RelayerProxy) {
+		if p, ok := proxy.(*relayerProxy); ok {
+			p.pipeline.failed = report
 		}
 	}
 }
