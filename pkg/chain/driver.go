@@ -109,15 +109,16 @@ type BlockDriver struct {
 	replay     int
 	onFailure  func(error)
 
-	follower *follower
-	blocks   *observable.Replay[*relayer.Block]
-	newest   atomic.Pointer[relayer.Block]
-	polling  atomic.Bool
-	open     atomic.Pointer[subscription]
-	trouble  atomic.Pointer[error]
-	started  atomic.Bool
-	first    chan struct{} // closed by the follower when the first block is out
-	group    *async.Group
+	follower  *follower
+	blocks    *observable.Replay[*relayer.Block]
+	newest    atomic.Pointer[relayer.Block]
+	polling   atomic.Bool
+	open      atomic.Pointer[subscription]
+	trouble   atomic.Pointer[error]
+	regressed atomic.Uint64 // times that the chain has gone back or was another
+	started   atomic.Bool
+	first     chan struct{} // closed by the follower when the first block is out
+	group     *async.Group
 }
 
 var _ relayer.BlockSource = (*BlockDriver)(nil)
@@ -214,6 +215,10 @@ func (d *BlockDriver) fail(name string, err error) {
 	d.onFailure(err)
 }
 
+// Regressions returns how often the chain has gone back, or was another one than
+// before. Blocks are emitted again when it has come forth.
+func (d *BlockDriver) Regressions() uint64 { return d.regressed.Load() }
+
 // Source names where blocks come from at present, "subscription" or "polling".
 func (d *BlockDriver) Source() string {
 	if d.polling.Load() {
@@ -301,6 +306,9 @@ func (d *BlockDriver) report(err error, progress bool) {
 	if err != nil {
 		d.trouble.Store(&err)
 		if was == nil || errors.Is(err, ErrChainRegressed) != errors.Is(*was, ErrChainRegressed) {
+			if errors.Is(err, ErrChainRegressed) {
+				d.regressed.Add(1)
+			}
 			d.log.Error("cannot follow blocks", "error", err)
 		}
 		return

@@ -40,6 +40,7 @@ type sessionsManager struct {
 	transitions *observable.Replay[*Moved]
 	insertStats observable.Stats
 	watchdog    watchdog
+	regressions uint64 // of the chain, as of the last block; belongs to drive
 	seed        maphash.Seed
 	onFailure   func(error)
 

@@ -46,6 +46,7 @@ func (m *sessionsManager) startDriving() {
 func (m *sessionsManager) drive(_ context.Context, block *relayer.Block) error {
 	defer m.worked.Store(block.Height)
 	m.noteDisk()
+	m.noteRegression(block.Height)
 	m.queue.Advance(block.Height)
 	for _, item := range m.due(block.Height) {
 		m.queue.Add(item)
