@@ -54,10 +54,11 @@ func (m *sessionsManager) drive(_ context.Context, block *relayer.Block) error {
 	return nil
 }
 
-// noteDisk pauses the queue as long as nothing can be written down. Required proofs
-// are tried all the same.
+// noteDisk pauses the queue as long as nothing can be written down. Urgent claims
+// and required proofs are tried all the same. A store that takes no relays, for
+// want of room or because too many come at once, still takes records.
 func (m *sessionsManager) noteDisk() {
-	if err := m.store.AcceptingErr(); err != nil {
+	if err := m.store.WritableErr(); err != nil {
 		m.queue.Pause(queue.Disk, err.Error())
 		return
 	}
