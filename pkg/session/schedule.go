@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/observable"
@@ -212,7 +213,7 @@ func (m *sessionsManager) take(tree *liveTree, height int64, interrupt context.C
 	if m.trees[tree.key] != tree || tree.busy || tree.workedAt >= height {
 		return false
 	}
-	tree.busy, tree.workedAt, tree.interrupt = true, height, interrupt
+	tree.busy, tree.workedAt, tree.began, tree.interrupt = true, height, time.Now(), interrupt
 	return true
 }
 
