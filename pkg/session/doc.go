@@ -15,7 +15,8 @@
 // window is closed; nothing is deleted because of an error. What a step is about
 // to do is on disk before it is done, and every step first looks at what the
 // chain holds, so that a restart at any point, or another replica's work, only
-// leads to the next step.
+// leads to the next step. While the store cannot write, sessions whose root is
+// written go on in memory: their claims and proofs are due whatever the disk does.
 //
 //	open → sealed → claiming → claimed → (proof required?) → proving → proven → settled
 //	                                  ↘ not required ────────────────────────↗

@@ -376,3 +376,12 @@ func (c *fakeChain) count(kind string) int {
 	}
 	return n
 }
+
+// refuseLookups makes looking claims up fail, or ends that.
+func (c *fakeChain) refuseLookups(on bool) {
+	if on {
+		c.setClaimsDown(errors.New("node is down"))
+		return
+	}
+	c.setClaimsDown(nil)
+}

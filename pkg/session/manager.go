@@ -37,6 +37,7 @@ type sessionsManager struct {
 	ownProvers  bool          // and they are stopped with the manager
 	cores       chan struct{} // a place for each root that is computed at once
 	drainTime   time.Duration
+	stuckTime   time.Duration
 	transitions *observable.Replay[*Moved]
 	insertStats observable.Stats
 	watchdog    watchdog
@@ -76,8 +77,9 @@ type liveTree struct {
 	known atomic.Pointer[windows] // nil until the parameters are known
 
 	// Guarded by the manager's mu:
-	busy     bool  // a step is being taken, or what it has begun is waited for
-	workedAt int64 // height at which the last step was taken
+	busy     bool      // a step is being taken, or what it has begun is waited for
+	workedAt int64     // height at which the last step was taken
+	began    time.Time // when it was
 	// interrupt ends the step that is being taken, nil while none is. What a step
 	// has begun is waited for without it.
 	interrupt context.CancelCauseFunc
@@ -132,6 +134,7 @@ func NewRelayerSessionsManager(
 	m := &sessionsManager{
 		cores:       make(chan struct{}, runtime.GOMAXPROCS(0)),
 		drainTime:   2 * time.Second,
+		stuckTime:   stuckTime,
 		transitions: observable.NewReplay[*Moved](recentTransitions, observable.WithName("session_transitions")),
 		seed:        maphash.MakeSeed(),
 		onFailure:   func(error) {},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/session/queue"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
 
@@ -40,6 +42,7 @@ func (acceptAll) VerifyEvidence(context.Context, *servicetypes.Relay) error { re
 type bench struct {
 	t        *testing.T
 	dir      string
+	options  store.Options
 	chain    *fakeChain
 	receipts *relayer.Receipts
 	store    *store.Store
@@ -50,8 +53,11 @@ type bench struct {
 }
 
 // newBench starts a manager on an empty store.
-func newBench(t *testing.T, chain *fakeChain) *bench {
-	b := &bench{t: t, dir: t.TempDir(), chain: chain}
+func newBench(t *testing.T, chain *fakeChain) *bench { return newBenchOn(t, chain, store.Options{}) }
+
+// newBenchOn starts a manager on an empty store with some options.
+func newBenchOn(t *testing.T, chain *fakeChain, options store.Options) *bench {
+	b := &bench{t: t, dir: t.TempDir(), options: options, chain: chain}
 	b.start()
 	t.Cleanup(func() {
 		b.stop()
@@ -81,7 +87,7 @@ func (b *bench) start() {
 func (b *bench) reopen() {
 	b.t.Helper()
 	var err error
-	if b.store, err = store.Open(b.dir, store.Options{}); err != nil {
+	if b.store, err = store.Open(b.dir, b.options); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -155,9 +161,17 @@ func (b *bench) rest() {
 				busy++
 			}
 		}
-		line := b.manager.queue.Stats()
-		return b.manager.worked.Load() == b.chain.Latest().Height && busy == b.chain.pending() &&
-			line.Waiting == 0 && line.Working == 0 && line.Height == b.chain.Latest().Height
+		height := b.chain.Latest().Height
+		return b.manager.worked.Load() == height && busy == b.chain.pending() &&
+			b.idle() && b.manager.queue.Stats().Height == height
+	})
+}
+
+// idle reports whether the queue gives nothing out, and nothing of it is worked on.
+func (b *bench) idle() bool {
+	line := b.manager.queue.Stats()
+	return line.Working == 0 && !slices.ContainsFunc(b.manager.queue.First(queueBound), func(item queue.Item[*liveTree]) bool {
+		return item.NotBefore == 0 && (len(line.Paused) == 0 || item.Duty >= queue.UrgentClaim)
 	})
 }
 

@@ -171,11 +171,7 @@ func (s *scenario) sendRelays(n int) {
 }
 
 func (s *scenario) node(is string) {
-	if is == "down" {
-		s.chain.setClaimsDown(errors.New("node is down"))
-		return
-	}
-	s.chain.setClaimsDown(nil)
+	s.chain.refuseLookups(is == "down")
 }
 
 // foreignClaim has another replica make the session's claim.

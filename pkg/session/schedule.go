@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/observable"
@@ -55,10 +56,11 @@ func (m *sessionsManager) drive(_ context.Context, block *relayer.Block) error {
 	return nil
 }
 
-// noteDisk pauses the queue as long as nothing can be written down. Required proofs
-// are tried all the same.
+// noteDisk pauses the queue as long as nothing can be written down. Urgent claims
+// and required proofs are tried all the same. A store that takes no relays, for
+// want of room or because too many come at once, still takes records.
 func (m *sessionsManager) noteDisk() {
-	if err := m.store.AcceptingErr(); err != nil {
+	if err := m.store.WritableErr(); err != nil {
 		m.queue.Pause(queue.Disk, err.Error())
 		return
 	}
@@ -109,18 +111,27 @@ func (t *liveTree) item(height int64) (item queue.Item[*liveTree], due bool) {
 		item.Duty, item.Deadline = queue.RequiredProof, record.EndHeight+1
 		return item, true
 	}
-	switch nextStep(record.State, record.Requirement, *w, height) {
-	case stepNone:
-		return item, false
-	case stepSeal, stepClaim, stepMiss:
-		item.Duty, item.Deadline = queue.Claim, w.ClaimClose
-		if height >= w.ClaimClose-watchMargin {
-			item.Duty = queue.UrgentClaim
-		}
-	case stepProve:
-		item.Duty, item.Deadline = queue.RequiredProof, w.ProofClose
+	next := nextStep(record.State, record.Requirement, *w, height)
+	item.Duty, item.Deadline = urgency(next, record.State, *w, height)
+	return item, next != stepNone
+}
+
+// urgency says what follows if a step is not taken in time, and the height from
+// which it is of no use, 0 if there is none.
+func urgency(next step, state State, w windows, height int64) (duty queue.Duty, deadline int64) {
+	switch {
+	case next == stepProve:
+		return queue.RequiredProof, w.ProofClose
+	case next == stepMiss && state == StateClaiming && height < w.ProofClose:
+		// The claim that was sent may be on chain after all, and want a proof.
+		return queue.RequiredProof, w.ProofClose
+	case next == stepSettle, height >= w.ClaimClose:
+		return queue.Other, 0 // what is too late must not hold up what is not
+	case height >= w.ClaimClose-watchMargin:
+		return queue.UrgentClaim, w.ClaimClose
+	default:
+		return queue.Claim, w.ClaimClose
 	}
-	return item, true
 }
 
 // waitingTrees is the queue's backlog: the sessions without an outcome, which are
@@ -189,21 +200,21 @@ func (m *sessionsManager) learnWindows(ctx context.Context, tree *liveTree, heig
 	}
 	w := windowsOf(params, end)
 	tree.known.Store(&w)
-	if item, due := tree.item(height); due {
+	if item, due := tree.item(height); due && m.tree(tree.key) == tree {
 		m.queue.Add(item)
 	}
 	return 0
 }
 
-// take marks the tree as being worked on at a height, if it is not, and was not at
-// that height. interrupt ends the step.
+// take marks the tree as being worked on at a height, if it is not, was not at
+// that height, and was not dropped. interrupt ends the step.
 func (m *sessionsManager) take(tree *liveTree, height int64, interrupt context.CancelCauseFunc) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if tree.busy || tree.workedAt >= height {
+	if m.trees[tree.key] != tree || tree.busy || tree.workedAt >= height {
 		return false
 	}
-	tree.busy, tree.workedAt, tree.interrupt = true, height, interrupt
+	tree.busy, tree.workedAt, tree.began, tree.interrupt = true, height, time.Now(), interrupt
 	return true
 }
 
@@ -216,7 +227,8 @@ func (m *sessionsManager) uninterrupted(tree *liveTree) {
 
 // release ends the work on the tree, and queues it again if blocks have come
 // meanwhile. A session that has an outcome is forgotten; its record stays in the
-// store.
+// store. One that was dropped meanwhile is not queued: another of the same key may
+// have begun.
 func (m *sessionsManager) release(tree *liveTree) {
 	if tree.snapshot().State.Final() {
 		m.forget(tree)
@@ -224,9 +236,9 @@ func (m *sessionsManager) release(tree *liveTree) {
 	}
 	m.mu.Lock()
 	tree.busy, tree.interrupt = false, nil
-	workedAt := tree.workedAt
+	workedAt, ours := tree.workedAt, m.trees[tree.key] == tree
 	m.mu.Unlock()
-	if height := m.height(); height > workedAt {
+	if height := m.height(); ours && height > workedAt {
 		if item, due := tree.item(height); due {
 			m.queue.Add(item)
 		}
@@ -239,6 +251,6 @@ func (m *sessionsManager) forget(tree *liveTree) {
 	defer m.mu.Unlock()
 	if m.trees[tree.key] == tree {
 		delete(m.trees, tree.key)
+		m.queue.Remove(tree.key.String())
 	}
-	m.queue.Remove(tree.key.String())
 }

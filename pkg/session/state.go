@@ -1,7 +1,8 @@
 package session
 
 // State is where a session stands on its way from its first relay to its
-// outcome. It is written to disk before what follows from it is done.
+// outcome. It is written to disk before what follows from it is done, if the disk
+// can be written to.
 type State string
 
 // The states of a session, in the order in which they are gone through.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ type sessionTree struct {
 	key   store.SessionKey
 
 	mu       sync.Mutex
-	record   *Record // replaced, never changed, and only after the new one is durable
+	record   *Record // replaced, never changed, and only after the new one is durable or may wait
 	closed   bool    // takes no more relays
 	deleted  bool    // no record may be written any more
 	late     uint64  // relays that were refused because the tree was closed
@@ -83,7 +84,8 @@ func loadTree(st *store.Store, clock clock, record *Record) *sessionTree {
 	}
 }
 
-// save makes the record durable and then the tree's.
+// save makes the record durable and then the tree's. One that may wait is the tree's
+// while the store cannot write; the next one that is written holds it all.
 func (t *sessionTree) save(record *Record) error {
 	if t.deleted {
 		return fmt.Errorf("%w: %s was dropped", ErrNoSession, t.key)
@@ -92,11 +94,20 @@ func (t *sessionTree) save(record *Record) error {
 	if err != nil {
 		return err
 	}
-	if err := t.store.PutRecord(t.key, bz); err != nil {
+	if err := t.store.PutRecord(t.key, bz); err != nil && !t.mayWait(record, err) {
 		return fmt.Errorf("record of session %s: %w", t.key, err)
 	}
 	t.record = record
 	return nil
+}
+
+// mayWait reports whether what follows from a record may be done though it could not
+// be written. Once the root is durable, the chain tells what a restart would have
+// forgotten, and what is sent twice is the same; not to send it costs the session. An
+// outcome waits until it is written: with it the session is forgotten.
+func (t *sessionTree) mayWait(record *Record, err error) bool {
+	sealed := t.record != nil && t.record.Root != ""
+	return sealed && !record.State.Final() && errors.Is(err, store.ErrUnavailable)
 }
 
 // snapshot returns the tree's record, which must not be changed.

@@ -3,15 +3,19 @@ package session
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 )
 
 const (
 	// watchMargin is how many blocks before its window closes a claim or a required
 	// proof that is not in force is told of.
 	watchMargin = 2
-	// stuckBlocks is how many blocks a step may take. What it does is bounded: calls
-	// have timeouts, and trees are walked at a speed of millions of leaves a second.
+	// stuckBlocks and stuckTime are what a step may take, both of them: blocks that
+	// were held up come all at once, and say nothing about a step. What it does is
+	// bounded: calls have timeouts, of which some follow upon one another, and trees
+	// are walked at a speed of millions of leaves a second.
 	stuckBlocks = 2
+	stuckTime   = time.Minute
 )
 
 // errStuck ends a step that takes too long.
@@ -50,7 +54,7 @@ func (m *sessionsManager) watch(height int64) {
 	m.mu.Lock()
 	trees := make([]*liveTree, 0, len(m.trees))
 	for _, tree := range m.trees {
-		if tree.interrupt != nil && height-tree.workedAt >= stuckBlocks {
+		if tree.interrupt != nil && height-tree.workedAt >= stuckBlocks && time.Since(tree.began) >= m.stuckTime {
 			tree.interrupt(errStuck)
 			tree.interrupt = nil
 			m.watchdog.restart.Add(1)
@@ -85,14 +89,15 @@ const (
 )
 
 // risk says what is about to be missed at the height. A session that was only just
-// found to be in its window is not at risk yet.
+// found to be in its window is not at risk yet. One that is open then cannot be
+// sealed.
 func (t *liveTree) risk(height int64) risk {
 	record, w := t.snapshot(), t.windows()
 	if w == nil {
 		return riskNone
 	}
 	switch record.State {
-	case StateSealed, StateClaiming:
+	case StateOpen, StateSealed, StateClaiming:
 		if height >= max(w.ClaimClose-watchMargin, w.ClaimOpen+1) && height <= w.ClaimClose {
 			return riskClaim
 		}

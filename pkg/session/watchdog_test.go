@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	prooftypes "github.com/pokt-network/poktroll/x/proof/types"
@@ -75,13 +76,11 @@ func TestWatchdog_EndsAStepThatIsStuckAndHasItTakenAgain(t *testing.T) {
 	deaf := &deafOnce{fakeChain: chain, deaf: make(chan struct{}, 1), from: w.ProofOpen}
 	b := newBench(t, chain)
 	b.manager.deps.proofs = deaf
+	b.manager.stuckTime = 0
 	b.sendAll(0, 2)
 	b.run(w.ProofOpen - 1)
 	deaf.deaf <- struct{}{}
-	for height := w.ProofOpen; height <= w.ProofOpen+stuckBlocks; height++ {
-		chain.advance(height) // and nobody rests: a step hangs
-		eventually(t, "the block is worked on", func() bool { return b.manager.worked.Load() == height })
-	}
+	b.blocks(w.ProofOpen + stuckBlocks) // and nobody rests: a step hangs
 	b.run(w.ProofClose)
 	record := b.record()
 	if record.State != StateSettled || b.manager.AtRisk().Restarted != 1 {
@@ -90,4 +89,58 @@ func TestWatchdog_EndsAStepThatIsStuckAndHasItTakenAgain(t *testing.T) {
 	if strings.Contains(record.Timeline[len(record.Timeline)-1].Reason, "stuck") {
 		t.Error("the story tells of an end that was none")
 	}
+}
+
+// slow is a chain that answers lookups of claims when it is told to.
+type slow struct {
+	*fakeChain
+	asked  chan struct{} // has a token when somebody waits
+	answer chan struct{} // closed when answers are given
+}
+
+func (c *slow) Claim(ctx context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
+	select {
+	case c.asked <- struct{}{}:
+	default:
+	}
+	select {
+	case <-c.answer:
+		return c.fakeChain.Claim(ctx, sessionID, supplier)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// A chain that stood still makes many blocks at once, or a node hands them over so.
+func TestWatchdog_LeavesStepsAloneWhenManyBlocksComeAtOnce(t *testing.T) {
+	chain := newFakeChain(t)
+	chain.params.ClaimWindowCloseOffsetBlocks = 100
+	late := &slow{fakeChain: chain, asked: make(chan struct{}, 1), answer: make(chan struct{})}
+	b := newBench(t, chain)
+	b.manager.deps.proofs = late
+	b.sendAll(0, 2)
+	w := chain.windows(4)
+	b.run(w.ClaimOpen - 1)
+	b.blocks(w.ClaimOpen)
+	<-late.asked
+	b.blocks(w.ClaimOpen + 50)
+	close(late.answer)
+	b.run(w.ProofClose)
+	if record := b.record(); record.State != StateSettled || b.manager.AtRisk().Restarted != 0 {
+		t.Errorf("the session is %s, %+v: %+v", record.State, b.manager.AtRisk(), record.Timeline)
+	}
+}
+
+func TestWatchdog_TellsOfASessionThatCannotBeSealed(t *testing.T) {
+	var broken atomic.Bool
+	chain := newFakeChain(t)
+	chain.params.ClaimWindowCloseOffsetBlocks = 5
+	b := newBenchOn(t, chain, brittle(&broken))
+	b.sendAll(0, 2)
+	b.breakDisk(&broken)
+	b.run(chain.windows(4).ClaimClose - watchMargin)
+	if risk := b.manager.AtRisk(); risk.Claims != 1 {
+		t.Errorf("at risk: %+v, want one claim", risk)
+	}
+	b.mendDisk(&broken)
 }

@@ -31,7 +31,7 @@ func TestFault_FullDiskStopsIntakeOnly(t *testing.T) {
 	probes := fault.hits.Load() + 10
 	eventually(t, "the disk is probed", func() bool { return fault.hits.Load() > probes })
 	for name, err := range map[string]error{
-		"accepting": s.AcceptingErr(), "append": put(t, s, session(1), leaf(201, 10)),
+		"accepting": s.AcceptingErr(), "writable": s.WritableErr(), "append": put(t, s, session(1), leaf(201, 10)),
 		"record": s.PutRecord(session(1), nil), "sync": s.Sync(context.Background()),
 		"delete": s.DeleteSession(session(1)), "cursor": s.SetCursor("c", 1), "checkpoint": s.Checkpoint("copy"),
 	} {
@@ -71,6 +71,9 @@ func TestStore_LowDiskSpaceStopsIntake(t *testing.T) {
 	}
 	if err := s.PutRecord(session(1), nil); err != nil {
 		t.Fatalf("a record has to be written still: %v", err)
+	}
+	if err := s.WritableErr(); err != nil {
+		t.Fatalf("a record can be written: %v", err)
 	}
 	space(850) // not enough to begin again
 	for range 5 {

@@ -87,16 +87,27 @@ func (q *queue) pushLeaf(key SessionKey, leaf Leaf, done func(error)) error {
 func (q *queue) push(o op) error {
 	o.control = true
 	q.mu.Lock()
-	err := q.reasons[refuseFailed]
-	if q.closed {
-		err = ErrClosed
-	}
+	err := q.writableLocked()
 	if err == nil {
 		q.ops = append(q.ops, o)
 	}
 	q.mu.Unlock()
 	signal(q.wake)
 	return err
+}
+
+// writable returns why an op that is not a leaf would be refused, or nil.
+func (q *queue) writable() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.writableLocked()
+}
+
+func (q *queue) writableLocked() error {
+	if q.closed {
+		return ErrClosed
+	}
+	return q.reasons[refuseFailed]
 }
 
 // signal leaves a token in ch, which has room for one.

@@ -142,6 +142,25 @@ func (s *Store) AcceptingErr() error {
 	if err := s.queue.accepting(); err != nil {
 		return err
 	}
+	return s.stalled()
+}
+
+// WritableErr returns nil if the store would write a record now, and otherwise
+// why not: what PutRecord returns, or that the disk does not come to an end with
+// what it has. Records are written when leaves are not taken any more because there
+// are too many at once or the disk is nearly full.
+func (s *Store) WritableErr() error {
+	if s.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	if err := s.queue.writable(); err != nil {
+		return err
+	}
+	return s.stalled()
+}
+
+// stalled returns an error if the disk has been writing for too long.
+func (s *Store) stalled() error {
 	for _, began := range [...]int64{s.commitBegan.Load(), s.syncBegan.Load()} {
 		if began == 0 {
 			continue
