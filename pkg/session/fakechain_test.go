@@ -40,6 +40,7 @@ type fakeChain struct {
 	drop        func(*relayer.Submission) bool  // loses a submission until its deadline
 	refuse      func(*relayer.Submission) error // why a message fails, if it does
 	down        error                           // what looking a claim up answers
+	silent      bool                            // gives no answer to who looks a claim up
 	submitted   []string                        // keys, in order
 	changed     []paramsChange                  // of the parameters, in order
 	spoilt      bool                            // judges every proof invalid
@@ -321,7 +322,14 @@ func (c *fakeChain) ProofParams(context.Context) (*prooftypes.Params, error) {
 	return c.proof, nil
 }
 
-func (c *fakeChain) Claim(_ context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
+func (c *fakeChain) Claim(ctx context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
+	c.mu.Lock()
+	silent := c.silent
+	c.mu.Unlock()
+	if silent {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.down != nil {

@@ -41,6 +41,7 @@ type bench struct {
 	t        *testing.T
 	dir      string
 	chain    *fakeChain
+	options  []relayer.RelayerSessionsManagerOption
 	receipts *relayer.Receipts
 	store    *store.Store
 	manager  *sessionsManager
@@ -50,8 +51,8 @@ type bench struct {
 }
 
 // newBench starts a manager on an empty store.
-func newBench(t *testing.T, chain *fakeChain) *bench {
-	b := &bench{t: t, dir: t.TempDir(), chain: chain}
+func newBench(t *testing.T, chain *fakeChain, options ...relayer.RelayerSessionsManagerOption) *bench {
+	b := &bench{t: t, dir: t.TempDir(), chain: chain, options: options}
 	b.start()
 	t.Cleanup(func() {
 		b.stop()
@@ -65,7 +66,7 @@ func (b *bench) start() {
 	b.reopen()
 	b.receipts = &relayer.Receipts{}
 	made, err := NewRelayerSessionsManager(depinject.Supply(
-		b.store, b.chain, acceptAll{}, b.receipts, slog.New(slog.DiscardHandler)))
+		b.store, b.chain, acceptAll{}, b.receipts, slog.New(slog.DiscardHandler)), b.options...)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -159,14 +159,14 @@ func (m *sessionsManager) workOn(ctx context.Context, item queue.Item[*liveTree]
 	if wait == nil {
 		return 0
 	}
-	err = m.group.Go("session "+item.Key, func(ctx context.Context) error {
+	err = m.waits.Go("session "+item.Key, func(ctx context.Context) error {
 		defer m.release(tree)
 		if err := wait(ctx); err != nil {
 			m.stepFailed(ctx, tree, height, err)
 		}
 		return nil
 	})
-	waits = err == nil // or the group is being stopped
+	waits = err == nil // or the waits are being stopped
 	return 0
 }
 

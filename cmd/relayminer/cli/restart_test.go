@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cosmossdk.io/depinject"
+	"cosmossdk.io/math"
 	"github.com/cosmos/cosmos-sdk/codec"
 	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	cryptocodec "github.com/cosmos/cosmos-sdk/crypto/codec"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/chain/tx"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/client"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
@@ -54,14 +56,49 @@ type cycle struct {
 	http    *http.Client
 
 	instance *Instance
+	parting  func() // what the chain does while the submitter follows what is under way
 	sent     atomic.Int64
 	answered atomic.Int64
+}
+
+// questions are what the chain can be asked, without the way to send it something.
+type questions struct {
+	relayer.BlockSource
+	relayer.BlockQuerier
+	relayer.SessionQuerier
+	relayer.SharedQuerier
+	relayer.ApplicationQuerier
+	relayer.AccountQuerier
+	relayer.ServiceQuerier
+	relayer.ProofQuerier
+	relayer.TokenomicsQuerier
+	relayer.SupplierQuerier
+	relayer.BalanceQuerier
+}
+
+// MinSupplierStake makes questions a session.FundsQuerier.
+func (questions) MinSupplierStake(context.Context) (math.Int, error) { return math.OneInt(), nil }
+
+// follower is a submitter that follows what is under way when it is stopped.
+type follower struct{ *cycle }
+
+func (f follower) Submit(ctx context.Context, s *relayer.Submission) (<-chan relayer.Outcome, error) {
+	return f.chain.Submit(ctx, s)
+}
+
+func (f follower) Stats() tx.Stats { return tx.Stats{} }
+
+func (f follower) Stop(context.Context) error {
+	f.parting()
+	f.chain.Park()
+	return nil
 }
 
 func newCycle(t *testing.T, backend string) *cycle {
 	c := &cycle{t: t, chain: simchain.New(simchain.Options{Suppliers: 2, Applications: 2}), dir: t.TempDir(), records: t.TempDir()}
 	c.address = freeAddress(t)
 	c.http = &http.Client{Transport: &http.Transport{}}
+	c.parting = func() {}
 	registry := codectypes.NewInterfaceRegistry()
 	cryptocodec.RegisterInterfaces(registry)
 	kr := keyring.NewInMemory(codec.NewProtoCodec(registry))
@@ -112,15 +149,19 @@ func (c *cycle) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	i := &Instance{log: log, rings: rings, fatal: async.NewFatal(), store: st}
-	base := depinject.Supply(c.cfg, log, c.keys, c.chain, st, rings, &relayer.Receipts{}, storedUsage{st})
-	if i.parts, err = wire(base, c.cfg, c.keys, Decorators{}, i.fatal.Fail); err != nil {
+	i := &Instance{log: log, rings: rings, fatal: async.NewFatal(), store: st, txs: follower{c}}
+	asked := questions{c.chain, c.chain, c.chain, c.chain, c.chain, c.chain, c.chain, c.chain, c.chain, c.chain, c.chain}
+	base := depinject.Supply(c.cfg, log, c.keys, asked, st, rings, &relayer.Receipts{}, storedUsage{st})
+	if err = i.assemble(base, c.cfg, c.keys, Decorators{}); err != nil {
 		c.t.Fatal(err)
 	}
 	if i.miner, err = relayer.NewRelayMiner(context.Background(), i.parts.config()); err != nil {
 		c.t.Fatal(err)
 	}
 	if i.keeper, err = session.NewKeeper(i.parts.manager, session.KeeperOptions{Logger: log, RecordsDir: c.records}); err != nil {
+		c.t.Fatal(err)
+	}
+	if i.funds, err = session.NewFundsMonitor(i.parts.manager, c.keys.Addresses(), asked, log); err != nil {
 		c.t.Fatal(err)
 	}
 	if err := i.Start(context.Background()); err != nil {
@@ -133,9 +174,7 @@ func (c *cycle) stop() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), restartPatience)
 	defer cancel()
-	err := c.instance.Stop(ctx)
-	c.chain.Park()
-	if err != nil {
+	if err := c.instance.Stop(ctx); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -168,9 +207,9 @@ func (c *cycle) send(ctx context.Context, app int) error {
 	return nil
 }
 
-// load has clients send relays until enough of them are answered, stops the relay
-// miner while they go on, and ends them.
-func (c *cycle) load() {
+// load has clients send relays until enough of them are answered, does something
+// while they go on, and ends them.
+func (c *cycle) load(meanwhile func()) {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -184,7 +223,7 @@ func (c *cycle) load() {
 		})
 	}
 	c.until("relays are answered", func() bool { return c.answered.Load() >= target || c.t.Failed() })
-	c.stop()
+	meanwhile()
 	cancel()
 	clients.Wait()
 }
@@ -259,7 +298,7 @@ func TestInstance_StoppedAndStartedAHundredTimesUnderLoadLosesNothing(t *testing
 		c.start()
 		c.rest()
 		c.chain.Advance(1)
-		c.load()
+		c.load(c.stop)
 		if t.Failed() {
 			return
 		}

@@ -30,8 +30,11 @@ type parts struct {
 // wire builds the parts. base supplies the configuration, the logger, the
 // receipts, the store, the verifier of ring signatures and everything that speaks to the
 // chain; replacing any of those replaces it for all parts. The parts are returned
-// decorated. onFailure is told of a part that has failed for good.
-func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators, onFailure func(error)) (*parts, error) {
+// decorated. options are those of the sessions manager.
+func wire(
+	base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators,
+	options ...relayer.RelayerSessionsManagerOption,
+) (*parts, error) {
 	authenticator, err := auth.NewAuthenticator(base, authOptions(cfg, keys)...)
 	if err != nil {
 		return nil, err
@@ -47,7 +50,7 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.miner, err = miner.NewMiner(deps); err != nil {
 		return nil, err
 	}
-	if p.sessions, err = session.NewRelayerSessionsManager(deps, session.WithOnFailure(onFailure)); err != nil {
+	if p.sessions, err = session.NewRelayerSessionsManager(deps, options...); err != nil {
 		return nil, err
 	}
 	p.manager, p.front = p.sessions, p.proxy
