@@ -44,7 +44,7 @@ func ask[T any](
 		height = heightOf(header)
 		n.note(height)
 		n.grpc.saw(s, height, best)
-		if behind := n.grpc.order(height, newest); behind != nil {
+		if behind := n.grpc.order(height, newest, err); behind != nil {
 			return behind
 		}
 		return err

@@ -36,7 +36,8 @@
 //   - No address is used before it has said that it is on the right chain.
 //   - Where there are several nodes, no answer is believed that comes from an older
 //     state than one before it: what was there does not become absent by a change
-//     of nodes.
+//     of nodes. Of a single address, behind which there can be several, that holds
+//     for answers that something is absent.
 //   - A private key appears in no log, error or format verb.
 //
 // What sessions, claims and proofs mean is left to the packages that ask.

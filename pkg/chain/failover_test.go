@@ -99,6 +99,27 @@ func TestQueries_NodeThatIsBehindTheAnswersBeforeIsNotBelieved(t *testing.T) {
 	}
 }
 
+// One address can have several nodes behind it that are not level.
+func TestQueries_AbsenceFromAnOlderStateIsNotBelievedOfASingleAddressEither(t *testing.T) {
+	f, node := newFakeNode(t)
+	q := NewQueries(node)
+	absent := status.Error(codes.NotFound, "not yet")
+	for _, test := range []struct {
+		height int64
+		says   error
+		want   error
+	}{
+		{12, nil, nil}, {11, absent, ErrUnreachable}, {11, nil, nil}, {12, absent, relayer.ErrNotFound}, {13, absent, relayer.ErrNotFound},
+	} {
+		f.at(test.height)
+		f.knowing(test.says)
+		_, err := q.askApplication(testContext(t), "app")
+		if !errors.Is(err, test.want) || errors.Is(err, relayer.ErrNotFound) != (test.want == relayer.ErrNotFound) {
+			t.Errorf("at %d, which says %v: got %v", test.height, test.says, err)
+		}
+	}
+}
+
 func TestSimulate_WantOfANodeIsNoRefusal(t *testing.T) {
 	a, b := startFake(t), startFake(t)
 	node := dialFakes(t, a, b)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // maxLag is how many blocks a server may be behind the highest height known
@@ -155,12 +157,14 @@ var errBehind = errors.New("answer from an older state than before")
 // order notes that an answer came from the state at height, 0 if unknown. The
 // error wraps errBehind if that is below newest, the height that answers had come
 // from before it was asked for: a claim that another server has shown is not
-// absent because this one does not have it yet. A single server is believed.
-func (p *pool) order(height, newest int64) error {
-	if !p.several() || height == 0 {
+// absent because this one does not have it yet. A single server is believed, but not
+// that something is absent: behind its address there can be several nodes.
+func (p *pool) order(height, newest int64, answer error) error {
+	if height == 0 {
 		return nil
 	}
-	if height < newest {
+	absent := status.Code(answer) == codes.NotFound
+	if height < newest && (absent || p.several()) {
 		return fmt.Errorf("%w: %d after %d", errBehind, height, newest)
 	}
 	raise(&p.answered, height)

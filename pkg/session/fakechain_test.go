@@ -40,12 +40,15 @@ type fakeChain struct {
 	drop        func(*relayer.Submission) bool  // loses a submission until its deadline
 	refuse      func(*relayer.Submission) error // why a message fails, if it does
 	down        error                           // what looking a claim up answers
+	silent      bool                            // gives no answer to who looks a claim up
 	submitted   []string                        // keys, in order
 	changed     []paramsChange                  // of the parameters, in order
 	spoilt      bool                            // judges every proof invalid
 	noResults   bool                            // has thrown the results of blocks away
 	discard     bool                            // discards claims in place of settling them
 	fee         int64                           // upokt that a message costs
+	gone        uint64                          // how often it went back
+	onClaim     func()                          // is called once, when a claim was looked up
 }
 
 // paramsChange is parameters that are in force from a height on.
@@ -321,7 +324,14 @@ func (c *fakeChain) ProofParams(context.Context) (*prooftypes.Params, error) {
 	return c.proof, nil
 }
 
-func (c *fakeChain) Claim(_ context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
+func (c *fakeChain) Claim(ctx context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
+	c.mu.Lock()
+	silent := c.silent
+	c.mu.Unlock()
+	if silent {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.down != nil {

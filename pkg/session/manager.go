@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -26,6 +27,10 @@ const (
 	insertShards = 4
 	// recentTransitions is the number of transitions that a new observer gets.
 	recentTransitions = 256
+	// concludeTime bounds how long a stop waits, once no outcome can come any more, for
+	// the conclusions from those that came. What is not done then is done at the next
+	// start.
+	concludeTime = 5 * time.Second
 )
 
 // sessionsManager implements relayer.RelayerSessionsManager.
@@ -38,6 +43,7 @@ type sessionsManager struct {
 	cores       chan struct{} // a place for each root that is computed at once
 	drainTime   time.Duration
 	stuckTime   time.Duration
+	concludeIn  time.Duration
 	transitions *observable.Replay[*Moved]
 	insertStats observable.Stats
 	watchdog    watchdog
@@ -45,7 +51,9 @@ type sessionsManager struct {
 	seed        maphash.Seed
 	onFailure   func(error)
 
-	group    *async.Group
+	group    *async.Group                // takes steps
+	waits    *async.Group                // waits for what steps have begun, and concludes
+	stopTxs  func(context.Context) error // nil if the submitter is stopped by its owner, later
 	mined    relayer.MinedRelaysObservable
 	inserted []<-chan struct{} // closed when a shard of mined has been handled
 	leave    func()            // unsubscribes from blocks
@@ -116,6 +124,20 @@ func WithProvers(pool *prover.Pool) relayer.RelayerSessionsManagerOption {
 	}
 }
 
+// WithSubmitterStop has Stop call stop once no step is taken any more, and conclude from
+// the outcomes that come until it returns: so the state of a session moves with an
+// outcome that the submitter has followed to the last. stop must end the submitter that
+// the sessions manager was given, close the channels of all submissions in progress, and
+// return in bounded time. By default the submitter is its owner's to stop afterwards, and
+// outcomes that come after Stop was called are found out at the next start.
+func WithSubmitterStop(stop func(context.Context) error) relayer.RelayerSessionsManagerOption {
+	return func(manager relayer.RelayerSessionsManager) {
+		if m, ok := manager.(*sessionsManager); ok {
+			m.stopTxs = stop
+		}
+	}
+}
+
 // NewRelayerSessionsManager returns a sessions manager that goes on with the
 // sessions in the store. It fails if the store cannot be read.
 //
@@ -135,6 +157,7 @@ func NewRelayerSessionsManager(
 		cores:       make(chan struct{}, runtime.GOMAXPROCS(0)),
 		drainTime:   2 * time.Second,
 		stuckTime:   stuckTime,
+		concludeIn:  concludeTime,
 		transitions: observable.NewReplay[*Moved](recentTransitions, observable.WithName("session_transitions")),
 		seed:        maphash.MakeSeed(),
 		onFailure:   func(error) {},
@@ -196,12 +219,14 @@ func (m *sessionsManager) InsertRelays(mined relayer.MinedRelaysObservable) { m.
 // Start implements relayer.RelayerSessionsManager.
 func (m *sessionsManager) Start(ctx context.Context) {
 	// Work outlives the signal to stop: Stop ends it, in order.
-	m.group = async.NewGroup(context.WithoutCancel(ctx), async.OnFailure(func(name string, err error) {
+	report := async.OnFailure(func(name string, err error) {
 		m.log.Error("session work failed", "work", name, "error", err)
 		if async.GaveUp(err) {
 			m.onFailure(fmt.Errorf("sessions manager: %w", err))
 		}
-	}))
+	})
+	m.group = async.NewGroup(context.WithoutCancel(ctx), report)
+	m.waits = async.NewGroup(context.WithoutCancel(ctx), report)
 	if len(m.trees) > 0 {
 		m.log.Info("resuming sessions", "sessions", len(m.trees))
 	}
@@ -222,9 +247,7 @@ func (m *sessionsManager) Stop() {
 		m.leave()
 	}
 	if m.group != nil {
-		if err := m.group.Stop(ctx); err != nil {
-			m.log.Error("session work did not stop", "error", err)
-		}
+		m.stopWork(ctx)
 	}
 	if m.driven != nil {
 		<-m.driven
@@ -235,4 +258,21 @@ func (m *sessionsManager) Stop() {
 		}
 	}
 	m.transitions.Close()
+}
+
+// stopWork ends the steps first and the waits last: what a step has submitted is waited
+// for as long as the submitter still follows it.
+func (m *sessionsManager) stopWork(ctx context.Context) {
+	err := m.group.Stop(ctx)
+	if m.stopTxs != nil {
+		err = errors.Join(err, m.stopTxs(ctx))
+		bounded, cancel := context.WithTimeout(ctx, m.concludeIn)
+		defer cancel()
+		if unfinished := m.waits.Wait(bounded); unfinished != nil {
+			m.log.Warn("outcomes are left to be found out at the next start", "error", unfinished)
+		}
+	}
+	if err = errors.Join(err, m.waits.Stop(ctx)); err != nil {
+		m.log.Error("session work did not stop", "error", err)
+	}
 }

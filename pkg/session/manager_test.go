@@ -42,8 +42,9 @@ func (acceptAll) VerifyEvidence(context.Context, *servicetypes.Relay) error { re
 type bench struct {
 	t        *testing.T
 	dir      string
-	options  store.Options
+	onDisk   store.Options
 	chain    *fakeChain
+	options  []relayer.RelayerSessionsManagerOption
 	receipts *relayer.Receipts
 	store    *store.Store
 	manager  *sessionsManager
@@ -53,11 +54,13 @@ type bench struct {
 }
 
 // newBench starts a manager on an empty store.
-func newBench(t *testing.T, chain *fakeChain) *bench { return newBenchOn(t, chain, store.Options{}) }
+func newBench(t *testing.T, chain *fakeChain, options ...relayer.RelayerSessionsManagerOption) *bench {
+	return newBenchOn(t, chain, store.Options{}, options...)
+}
 
 // newBenchOn starts a manager on an empty store with some options.
-func newBenchOn(t *testing.T, chain *fakeChain, options store.Options) *bench {
-	b := &bench{t: t, dir: t.TempDir(), options: options, chain: chain}
+func newBenchOn(t *testing.T, chain *fakeChain, onDisk store.Options, options ...relayer.RelayerSessionsManagerOption) *bench {
+	b := &bench{t: t, dir: t.TempDir(), onDisk: onDisk, chain: chain, options: options}
 	b.start()
 	t.Cleanup(func() {
 		b.stop()
@@ -71,7 +74,7 @@ func (b *bench) start() {
 	b.reopen()
 	b.receipts = &relayer.Receipts{}
 	made, err := NewRelayerSessionsManager(depinject.Supply(
-		b.store, b.chain, acceptAll{}, b.receipts, slog.New(slog.DiscardHandler)))
+		b.store, b.chain, acceptAll{}, b.receipts, slog.New(slog.DiscardHandler)), b.options...)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -87,7 +90,7 @@ func (b *bench) start() {
 func (b *bench) reopen() {
 	b.t.Helper()
 	var err error
-	if b.store, err = store.Open(b.dir, b.options); err != nil {
+	if b.store, err = store.Open(b.dir, b.onDisk); err != nil {
 		b.t.Fatal(err)
 	}
 }

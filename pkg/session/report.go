@@ -78,7 +78,7 @@ func (m *sessionsManager) ProverStatus() ProverStatus {
 }
 
 // Goroutines implements WorkReporter. It must not be called before Start.
-func (m *sessionsManager) Goroutines() int { return m.group.Len() }
+func (m *sessionsManager) Goroutines() int { return m.group.Len() + m.waits.Len() }
 
 // Pause holds claims until Resume or the next start. Required proofs are never held.
 func (m *sessionsManager) Pause(reason string) error {

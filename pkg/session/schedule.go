@@ -171,14 +171,14 @@ func (m *sessionsManager) workOn(ctx context.Context, item queue.Item[*liveTree]
 	if wait == nil {
 		return 0
 	}
-	err = m.group.Go("session "+item.Key, func(ctx context.Context) error {
+	err = m.waits.Go("session "+item.Key, func(ctx context.Context) error {
 		defer m.release(tree)
 		if err := wait(ctx); err != nil {
 			m.stepFailed(ctx, tree, height, err)
 		}
 		return nil
 	})
-	waits = err == nil // or the group is being stopped
+	waits = err == nil // or the waits are being stopped
 	return 0
 }
 
@@ -235,10 +235,9 @@ func (m *sessionsManager) release(tree *liveTree) {
 		return
 	}
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	tree.busy, tree.interrupt = false, nil
-	workedAt, ours := tree.workedAt, m.trees[tree.key] == tree
-	m.mu.Unlock()
-	if height := m.height(); ours && height > workedAt {
+	if height := m.height(); m.trees[tree.key] == tree && height > tree.workedAt {
 		if item, due := tree.item(height); due {
 			m.queue.Add(item)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/chain"
+	"github.com/seed52205347/relayminer/pkg/chain/tx"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 	"github.com/seed52205347/relayminer/pkg/session"
@@ -39,6 +40,52 @@ type simConfig struct {
 	Durability string // as in the configuration; empty for the default
 	Address    string // host and port that relays are sent to
 	Backend    string // URL of the service
+	// Parting, unless nil, is called when the submitter is stopped, before it parks what
+	// was not included.
+	Parting func()
+}
+
+// simQuestions are what the chain can be asked, without the way to send it something.
+type simQuestions struct {
+	relayer.BlockSource
+	relayer.BlockQuerier
+	relayer.SessionQuerier
+	relayer.SharedQuerier
+	relayer.ApplicationQuerier
+	relayer.AccountQuerier
+	relayer.ServiceQuerier
+	relayer.ProofQuerier
+	relayer.TokenomicsQuerier
+	relayer.SupplierQuerier
+	relayer.BalanceQuerier
+}
+
+func questionsTo(c *simchain.Chain) simQuestions {
+	return simQuestions{c, c, c, c, c, c, c, c, c, c, c}
+}
+
+// simSubmitter submits to the chain. It has none of its other methods: the parts find
+// what they ask in simQuestions.
+type simSubmitter struct {
+	chain   *simchain.Chain
+	parting func()
+}
+
+// Submit implements submitter.
+func (s simSubmitter) Submit(ctx context.Context, submission *relayer.Submission) (<-chan relayer.Outcome, error) {
+	return s.chain.Submit(ctx, submission)
+}
+
+// Stats implements submitter. Nothing is counted.
+func (simSubmitter) Stats() tx.Stats { return tx.Stats{} }
+
+// Stop implements submitter.
+func (s simSubmitter) Stop(context.Context) error {
+	if s.parting != nil {
+		s.parting()
+	}
+	s.chain.Park()
+	return nil
 }
 
 // newSimMiner builds the parts as New does, except that the chain is in the place of what
@@ -65,8 +112,9 @@ func newSimMiner(c *simchain.Chain, sim simConfig, log *slog.Logger) (_ *simMine
 	if m.rings, err = openRings(log); err != nil {
 		return nil, err
 	}
-	base := depinject.Supply(cfg, log, keys, c, m.store, m.rings, m.receipts, storedUsage{m.store})
-	if m.parts, err = wire(base, cfg, keys, Decorators{}, m.fatal.Fail); err != nil {
+	m.txs = simSubmitter{chain: c, parting: sim.Parting}
+	base := depinject.Supply(cfg, log, keys, questionsTo(c), m.store, m.rings, m.receipts, storedUsage{m.store})
+	if err := m.assemble(base, cfg, keys, Decorators{}); err != nil {
 		return nil, err
 	}
 	if m.miner, err = relayer.NewRelayMiner(context.Background(), m.parts.config()); err != nil {

@@ -48,7 +48,7 @@ func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config
 	if i.height, err = keepHeight(i.store, i.blocks, opts.Log); err != nil {
 		return err
 	}
-	i.txs, err = tx.NewSubmitter(i.node, i.blocks, keys, tx.Options{
+	txs, err := tx.NewSubmitter(i.node, i.blocks, keys, tx.Options{
 		GasPrices:     opts.GasPrices,
 		GasAdjustment: opts.GasAdjustment,
 		Balances:      chain.NewQueries(i.node),
@@ -58,6 +58,7 @@ func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config
 	if err != nil {
 		return fmt.Errorf("--gas-prices, --gas-adjustment: %w", err)
 	}
+	i.txs = txs
 	return nil
 }
 

@@ -13,7 +13,8 @@ import (
 // part in its place.
 type Decorators struct {
 	// TxSubmitter is around what brings claims and proofs on chain. The submitter
-	// within it is stopped by the instance.
+	// within it is stopped by the sessions manager when that takes no more steps:
+	// outcomes that arrive by then are to be passed on, and the end of their channels.
 	TxSubmitter Decorator[relayer.TxSubmitter]
 
 	// The three parts of the contract. They are started and stopped, and their

@@ -57,7 +57,7 @@ type Instance struct {
 	fatal  *async.Fatal
 	node   *chain.Node
 	blocks *chain.BlockDriver
-	txs    *tx.Submitter
+	txs    submitter
 	store  *store.Store
 	rings  *ring.Verifier
 	parts  *parts
@@ -76,6 +76,13 @@ type Instance struct {
 	unfollow func()
 
 	endpoints []*endpoint // metrics, profiles, pings
+}
+
+// submitter brings claims and proofs on chain. *tx.Submitter implements it.
+type submitter interface {
+	relayer.TxSubmitter
+	Stats() tx.Stats
+	Stop(ctx context.Context) error
 }
 
 // relayMiner is what relayer.NewRelayMiner returns.
@@ -194,14 +201,10 @@ func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, k
 		cfg, opts.Log, keys, i.node, i.blocks, i.store, i.rings,
 		queries, &relayer.Receipts{}, storedUsage{i.store},
 	)
-	txs, err := opts.Decorate.TxSubmitter.around(base, i.txs)
-	if err != nil {
+	if err := i.assemble(base, cfg, keys, opts.Decorate); err != nil {
 		return err
 	}
-	base = depinject.Configs(base, depinject.Supply(txs))
-	if i.parts, err = wire(base, cfg, keys, opts.Decorate, i.fatal.Fail); err != nil {
-		return err
-	}
+	var err error
 	i.prefetcher, err = chain.NewPrefetcher(queries, i.blocks, chain.PrefetchOptions{
 		Suppliers: keys.Addresses(), Services: serviceIDs(cfg), Logger: opts.Log,
 	})
@@ -210,6 +213,18 @@ func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, k
 	}
 	// Lookups made for relays outlive the signal to stop: relays in flight are finished.
 	i.miner, err = relayer.NewRelayMiner(context.WithoutCancel(ctx), i.parts.config())
+	return err
+}
+
+// assemble builds the parts around the submitter. The sessions manager stops it, so that
+// it concludes from the outcomes of transactions that are followed to the last.
+func (i *Instance) assemble(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators) error {
+	txs, err := decorate.TxSubmitter.around(base, i.txs)
+	if err != nil {
+		return err
+	}
+	i.parts, err = wire(depinject.Configs(base, depinject.Supply(txs)), cfg, keys, decorate,
+		i.fatal.Fail, session.WithSubmitterStop(i.txs.Stop))
 	return err
 }
 
@@ -274,8 +289,9 @@ func (i *Instance) Failed() <-chan struct{} { return i.fatal.Failed() }
 // Err returns what has failed, or nil.
 func (i *Instance) Err() error { return i.fatal.Err() }
 
-// Stop stops in the order in which data flows: relays in flight are finished,
-// stored, and the sessions parked; then the connections and the store are closed.
+// Stop stops in the order in which data flows: relays in flight are finished and
+// stored, transactions under way are followed for a while, what comes of them is written
+// down, and the sessions are parked; then the connections and the store are closed.
 func (i *Instance) Stop(ctx context.Context) error {
 	err := i.miner.Stop(ctx)
 	// What is left to do is short and must be done even if ctx is over.
@@ -306,7 +322,7 @@ func (i *Instance) close(ctx context.Context) error {
 	if i.parts != nil && i.parts.provers != nil { // reads the store
 		errs = append(errs, i.parts.provers.Stop(ctx))
 	}
-	if i.txs != nil { // writes its attempts down in the store
+	if i.txs != nil { // if nobody has yet; writes its attempts down in the store
 		errs = append(errs, i.txs.Stop(ctx))
 	}
 	if i.rings != nil {

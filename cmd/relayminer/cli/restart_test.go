@@ -40,6 +40,7 @@ type cycle struct {
 	http    *http.Client
 
 	miner    *simMiner
+	parting  func() // what the chain does while the submitter follows what is under way
 	sent     atomic.Int64
 	answered atomic.Int64
 }
@@ -58,7 +59,7 @@ func newCycle(t *testing.T, backend string) *cycle {
 func (c *cycle) start() {
 	c.t.Helper()
 	miner, err := newSimMiner(c.chain, simConfig{
-		StoreDir: c.dir, RecordsDir: c.records, Address: c.address, Backend: c.backend,
+		StoreDir: c.dir, RecordsDir: c.records, Address: c.address, Backend: c.backend, Parting: c.parting,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatal(err)
@@ -106,9 +107,9 @@ func (c *cycle) send(ctx context.Context, app int) error {
 	return nil
 }
 
-// load has clients send relays until enough of them are answered, stops the relay
-// miner while they go on, and ends them.
-func (c *cycle) load() {
+// load has clients send relays until enough of them are answered, calls then while
+// they go on, and ends them.
+func (c *cycle) load(then func()) {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -122,7 +123,7 @@ func (c *cycle) load() {
 		})
 	}
 	c.until("relays are answered", func() bool { return c.answered.Load() >= target || c.t.Failed() })
-	c.stop()
+	then()
 	cancel()
 	clients.Wait()
 }
@@ -179,7 +180,7 @@ func TestInstance_StoppedAndStartedAHundredTimesUnderLoadLosesNothing(t *testing
 		c.start()
 		c.rest()
 		c.chain.Advance(1)
-		c.load()
+		c.load(c.stop)
 		if t.Failed() {
 			return
 		}

@@ -32,8 +32,12 @@ type parts struct {
 // wire builds the parts. base supplies the configuration, the logger, the
 // receipts, the store, the verifier of ring signatures and everything that speaks to the
 // chain; replacing any of those replaces it for all parts. The parts are returned
-// decorated. onFailure is told of a part that has failed for good.
-func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators, onFailure func(error)) (*parts, error) {
+// decorated. onFailure is told of a part that has failed for good; options are further
+// ones of the sessions manager.
+func wire(
+	base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators, onFailure func(error),
+	options ...relayer.RelayerSessionsManagerOption,
+) (*parts, error) {
 	authenticator, err := auth.NewAuthenticator(base, authOptions(cfg, keys)...)
 	if err != nil {
 		return nil, err
@@ -53,8 +57,8 @@ func wire(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate 
 	if p.provers, err = openProvers(base, cfg); err != nil {
 		return nil, err
 	}
-	p.sessions, err = session.NewRelayerSessionsManager(deps, session.WithOnFailure(onFailure), session.WithProvers(p.provers))
-	if err != nil {
+	options = append(options, session.WithOnFailure(onFailure), session.WithProvers(p.provers))
+	if p.sessions, err = session.NewRelayerSessionsManager(deps, options...); err != nil {
 		return nil, err
 	}
 	p.manager, p.front = p.sessions, p.proxy

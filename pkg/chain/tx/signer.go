@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,19 +146,30 @@ func (g *signer) stepInTurn(ctx context.Context) (latest *relayer.Block, done bo
 
 // collect moves the inbox to the submissions in hand.
 func (g *signer) collect() (arrived bool) {
-	g.mu.Lock()
-	inbox := g.inbox
-	g.inbox = nil
-	g.mu.Unlock()
-	for _, p := range inbox {
+	for p := g.pop(); p != nil; p = g.pop() {
+		arrived = true
 		if err := p.invalid(); err != nil {
+			g.waiting = slices.DeleteFunc(g.waiting, func(other *pending) bool { return other == p })
 			g.finish(p, relayer.Outcome{State: relayer.Failed, Height: g.height(), Err: fmt.Errorf("%s: %w", p.sub.Key, err)})
 			continue
 		}
-		g.waiting = append(g.waiting, p)
 		g.adopt(p)
 	}
-	return len(inbox) > 0
+	return arrived
+}
+
+// pop moves the oldest submission of the inbox to those in hand and returns it, nil if
+// there is none. At no time is a submission in neither.
+func (g *signer) pop() *pending {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.inbox) == 0 {
+		return nil
+	}
+	p := g.inbox[0]
+	g.inbox[0], g.inbox = nil, g.inbox[1:]
+	g.waiting = append(g.waiting, p)
+	return p
 }
 
 // height returns that of the newest block, 0 before the first.
