@@ -324,16 +324,31 @@ func (c *fakeChain) ProofParams(context.Context) (*prooftypes.Params, error) {
 	return c.proof, nil
 }
 
+// Regressions makes the chain one that can go back.
+func (c *fakeChain) Regressions() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
+}
+
 func (c *fakeChain) Claim(ctx context.Context, sessionID, supplier string) (*prooftypes.Claim, error) {
 	c.mu.Lock()
-	silent := c.silent
+	silent, called := c.silent, c.onClaim
+	c.onClaim = nil
+	claim, err := c.claimOf(sessionID, supplier)
 	c.mu.Unlock()
+	if called != nil {
+		called()
+	}
 	if silent {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	return claim, err
+}
+
+// claimOf returns a claim. c.mu is held.
+func (c *fakeChain) claimOf(sessionID, supplier string) (*prooftypes.Claim, error) {
 	if c.down != nil {
 		return nil, c.down
 	}
