@@ -75,6 +75,7 @@ type deps struct {
 type liveTree struct {
 	*sessionTree
 	known atomic.Pointer[windows] // nil until the parameters are known
+	worth atomic.Int64            // estimate in upokt, 0 until it is known; only for the order of claims
 
 	// Guarded by the manager's mu:
 	busy     bool      // a step is being taken, or what it has begun is waited for
