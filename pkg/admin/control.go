@@ -21,8 +21,8 @@ type Controller interface {
 	Pause(reason string) error
 	// Resume lets claims go on. It does nothing if there is no pause.
 	Resume() error
-	// Flush sends at once what is held back to travel with more, and returns when
-	// what the store has taken is synced to the disk.
+	// Flush has what has failed and waits for the next block tried again at once, and
+	// returns when what the store has taken is synced to the disk.
 	Flush(ctx context.Context) error
 }
 

@@ -147,9 +147,9 @@ func TestInspector_ListShowsWhatCannotBeRead(t *testing.T) {
 	for _, c := range []struct{ id, record, problem string }{
 		{"bad-json", "{", "decode record"},
 		{"newer", `{"version":99}`, "version 99"},
-		{"misplaced", `{"version":1,"supplier":"pokt1a","session_id":"another","end_height":8,"state":"open"}`, "another"},
-		{"bad-root", `{"version":1,"supplier":"pokt1a","session_id":"bad-root","end_height":8,"state":"sealed","root":"aa"}`, "root"},
-		{"bad-state", `{"version":1,"supplier":"pokt1a","session_id":"bad-state","end_height":8,"state":"lost"}`, `"lost"`},
+		{"misplaced", `{"version":1,"supplier":"pokt1a","session_id":"another","end_height":8,"state":"open","timeline":[{"state":"open"}]}`, "another"},
+		{"bad-root", `{"version":1,"supplier":"pokt1a","session_id":"bad-root","end_height":8,"state":"sealed","root":"aa","timeline":[{"state":"sealed"}]}`, "root"},
+		{"bad-state", `{"version":1,"supplier":"pokt1a","session_id":"bad-state","end_height":8,"state":"lost","timeline":[{"state":"lost"}]}`, `"lost"`},
 	} {
 		key := store.SessionKey{Supplier: "pokt1a", SessionEnd: 8, SessionID: c.id}
 		if err := st.PutRecord(key, []byte(c.record)); err != nil {

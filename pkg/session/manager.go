@@ -83,6 +83,7 @@ type deps struct {
 type liveTree struct {
 	*sessionTree
 	known atomic.Pointer[windows] // nil until the parameters are known
+	worth atomic.Int64            // estimate in upokt, 0 until it is known; only for the order of claims
 
 	// Guarded by the manager's mu:
 	busy     bool      // a step is being taken, or what it has begun is waited for
@@ -139,7 +140,8 @@ func WithSubmitterStop(stop func(context.Context) error) relayer.RelayerSessions
 }
 
 // NewRelayerSessionsManager returns a sessions manager that goes on with the
-// sessions in the store. It fails if the store cannot be read.
+// sessions in the store. It fails if the store cannot be read, or has the record of
+// a newer relay miner.
 //
 // Required dependencies:
 //   - *store.Store
@@ -182,21 +184,25 @@ func NewRelayerSessionsManager(
 	return m, m.load()
 }
 
-// load takes up the sessions in the store that have no outcome yet.
+// load takes up the sessions in the store that have no outcome yet. Memory does not
+// grow with those that have one. A record that is damaged is left alone, and its
+// session with it: the others are not to be lost for it.
 func (m *sessionsManager) load() error {
 	if err := m.adopt(); err != nil {
 		return fmt.Errorf("relayer sessions manager: %w", err)
 	}
-	records, err := Records(m.store)
-	if err != nil {
-		return fmt.Errorf("relayer sessions manager: %w", err)
-	}
-	for _, record := range records {
-		if _, err := record.RootBytes(); err != nil {
-			return fmt.Errorf("relayer sessions manager: %w", err)
+	for kept, err := range m.store.Records() {
+		if err != nil {
+			return fmt.Errorf("relayer sessions manager: read records: %w", err)
 		}
-		if !record.State.Final() {
-			m.trees[record.Key()] = &liveTree{sessionTree: loadTree(m.store, m.clock, record)}
+		s := decodeStored(kept.Key, kept.Value)
+		switch {
+		case errors.Is(s.fault, errNewer):
+			return fmt.Errorf("relayer sessions manager: %w", s.fault)
+		case s.fault != nil:
+			m.log.Error("session is left alone", "session", kept.Key.String(), "error", s.fault)
+		case !s.record.State.Final():
+			m.trees[kept.Key] = &liveTree{sessionTree: loadTree(m.store, m.clock, s.record)}
 		}
 	}
 	return nil

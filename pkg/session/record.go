@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 // recordVersion is the version of the encoding of Record. A record of a higher
 // version was written by a newer relay miner and is not touched.
 const recordVersion = 1
+
+// errNewer says that a record has a version that this relay miner does not know.
+var errNewer = errors.New("written by a newer relay miner")
 
 // Record is what is kept of a session beside its leaves. It holds everything
 // that cannot be found out again, and the story of what was done and why.
@@ -170,26 +174,27 @@ func DecodeRecord(bz []byte) (*Record, error) {
 	if err := json.Unmarshal(bz, &r); err != nil {
 		return nil, fmt.Errorf("decode record: %w", err)
 	}
-	if r.Version < 1 || r.Version > recordVersion {
-		return nil, fmt.Errorf("record of session %s has version %d, this relay miner knows versions 1 to %d",
-			r.SessionID, r.Version, recordVersion)
+	if r.Version > recordVersion {
+		return nil, fmt.Errorf("%w: record of session %s has version %d, this relay miner knows versions 1 to %d",
+			errNewer, r.SessionID, r.Version, recordVersion)
+	}
+	if r.Version < 1 || len(r.Timeline) == 0 {
+		return nil, fmt.Errorf("record of session %s has version %d and a story of %d entries", r.SessionID, r.Version, len(r.Timeline))
 	}
 	return &r, nil
 }
 
-// Records returns the records of all sessions in the store, by supplier and end
-// height.
+// Records returns the records in the store by supplier and end height, without those
+// that cannot be read, which Inspector.List tells of.
 func Records(st *store.Store) ([]*Record, error) {
 	var records []*Record
-	for stored, err := range st.Records() {
+	for kept, err := range st.Records() {
 		if err != nil {
 			return nil, fmt.Errorf("read records: %w", err)
 		}
-		record, err := DecodeRecord(stored.Value)
-		if err != nil {
-			return nil, fmt.Errorf("session %s: %w", stored.Key, err)
+		if s := decodeStored(kept.Key, kept.Value); s.record != nil {
+			records = append(records, s.record)
 		}
-		records = append(records, record)
 	}
 	return records, nil
 }

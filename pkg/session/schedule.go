@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,8 +19,9 @@ const (
 	blocksBuffer = 8
 	// stepWorkers is the number of sessions for which steps are taken at once.
 	// Steps mostly wait, for the disk or the node, and share the waiting: many
-	// sessions end at the same height, and a window has few blocks.
-	stepWorkers = 64
+	// sessions end at the same height, and a window has few blocks. With 256, 500
+	// sessions are with the submitter in the time of some three calls to the node.
+	stepWorkers = 256
 	// queueBound is the number of sessions that wait in line for a worker. The
 	// others are found again among the sessions without an outcome.
 	queueBound = 1024
@@ -105,7 +107,7 @@ func (t *liveTree) item(height int64) (item queue.Item[*liveTree], due bool) {
 		return item, false
 	}
 	item = queue.Item[*liveTree]{Key: t.key.String(), Payload: t}
-	item.Reward = record.EstimatedUpokt
+	item.Reward = cmp.Or(record.EstimatedUpokt, t.worth.Load())
 	w := t.windows()
 	if w == nil { // what is due follows from the windows, which are learned first
 		item.Duty, item.Deadline = queue.RequiredProof, record.EndHeight+1
@@ -190,7 +192,8 @@ func (m *sessionsManager) stepFailed(ctx context.Context, tree *liveTree, height
 		"session", tree.key.String(), "state", tree.snapshot().State, "height", height, "error", err)
 }
 
-// learnWindows finds the windows of a session out, and queues it by them.
+// learnWindows finds the windows of a session out, and queues it by them and by what
+// its claim is worth.
 func (m *sessionsManager) learnWindows(ctx context.Context, tree *liveTree, height int64) (retryAt int64) {
 	end := tree.key.SessionEnd
 	params, err := m.shared.SharedParamsAt(ctx, end)
@@ -199,11 +202,28 @@ func (m *sessionsManager) learnWindows(ctx context.Context, tree *liveTree, heig
 		return height + 1
 	}
 	w := windowsOf(params, end)
+	m.appraise(ctx, tree)
 	tree.known.Store(&w)
 	if item, due := tree.item(height); due && m.tree(tree.key) == tree {
 		m.queue.Add(item)
 	}
 	return 0
+}
+
+// appraise estimates what the claim of a session would be worth, of which nothing but
+// its place in line follows. What it asks for is going to be asked for again at the
+// claim, and is known then.
+func (m *sessionsManager) appraise(ctx context.Context, tree *liveTree) {
+	record, sums := tree.snapshot(), tree.sums()
+	if record.EstimatedUpokt != 0 || sums.Leaves == 0 {
+		return
+	}
+	worth, err := m.estimate(ctx, record, sums.Leaves, sums.ComputeUnits)
+	if err != nil {
+		m.log.Debug("value of a session is not known", "session", tree.key.String(), "error", err)
+		return
+	}
+	tree.worth.Store(worth)
 }
 
 // take marks the tree as being worked on at a height, if it is not, was not at

@@ -101,3 +101,22 @@ func TestPause_DoesNotHoldTheLookForAClaimThatMayWantAProof(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Of sessions that end at once, the one that is worth most is claimed first, though
+// no claim has been worth anything yet.
+func TestQueue_OpenSessionsAreOrderedByWhatTheyHaveServed(t *testing.T) {
+	chain := newFakeChain(t)
+	b := newBench(t, chain)
+	b.sendAll(0, 7)
+	key := b.record().Key()
+	b.run(key.SessionEnd + 1)
+	tree := b.manager.tree(key)
+	item, due := tree.item(chain.windows(4).ClaimOpen)
+	if !due || item.Reward == 0 {
+		t.Fatalf("the open session is queued as %+v, due: %t", item, due)
+	}
+	b.run(chain.windows(4).ClaimOpen)
+	if claimed := b.record().EstimatedUpokt; item.Reward != claimed {
+		t.Errorf("it is queued for %d upokt, and claimed for %d", item.Reward, claimed)
+	}
+}

@@ -34,6 +34,7 @@ type sessionTree struct {
 	closed   bool    // takes no more relays
 	deleted  bool    // no record may be written any more
 	late     uint64  // relays that were refused because the tree was closed
+	taken    Sums    // of the leaves that were inserted since the tree was made or loaded
 	claiming bool    // StartClaiming was called
 
 	proving sync.Mutex // held during the walk for a proof, which mu is not
@@ -160,7 +161,22 @@ func (t *sessionTree) insert(path [trie.PathSize]byte, value []byte, weight uint
 	leaf := store.Leaf{Path: path, Weight: weight, Relay: value}
 	if err := t.store.Append(t.key, leaf, done); err != nil {
 		done(relayer.ErrStoreRelay.Wrapf("%w", err))
+		return
 	}
+	t.taken.Leaves++
+	t.taken.ComputeUnits += weight
+	t.taken.Bytes += uint64(len(value))
+}
+
+// sums returns those of the root or, as long as there is none, of what was inserted
+// since the tree was made or loaded.
+func (t *sessionTree) sums() Sums {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.record; r.Root != "" {
+		return Sums{Leaves: r.Relays, ComputeUnits: r.ComputeUnits, Bytes: r.Bytes}
+	}
+	return t.taken
 }
 
 // GetSessionHeader implements relayer.SessionTree.

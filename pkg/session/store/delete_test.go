@@ -88,3 +88,35 @@ func TestStore_RecordsAreWalkedOverInParts(t *testing.T) {
 		}
 	}
 }
+
+// Whatever sessions and cursors are called, neither is found, or deleted, in place of
+// the other.
+func TestCursor_IsNoneOfTheSessions(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	if err := s.SetCursor("processed_height", 42); err != nil {
+		t.Fatal(err)
+	}
+	for _, supplier := range []string{"cursor/processed_height", "ursor/", "\x01cursor/"} {
+		key := SessionKey{Supplier: supplier, SessionEnd: 4, SessionID: "processed_height"}
+		mustPut(t, s, key, leaf(1, 10))
+		if err := s.PutRecord(key, []byte("record")); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, err := range s.Records() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != 1 {
+			t.Errorf("supplier %q: %d records", supplier, n)
+		}
+		if err := s.DeleteSession(key); err != nil {
+			t.Fatal(err)
+		}
+		if height, err := s.Cursor("processed_height"); err != nil || height != 42 {
+			t.Errorf("supplier %q: the cursor is %d, %v", supplier, height, err)
+		}
+	}
+}
