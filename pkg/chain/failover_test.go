@@ -18,7 +18,6 @@ import (
 	apptypes "github.com/pokt-network/poktroll/x/application/types"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
 )
 
 // logged is a log that may be read while it is written.
