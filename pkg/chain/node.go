@@ -13,6 +13,8 @@ import (
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	"github.com/cosmos/cosmos-sdk/codec"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // Config says how to reach the chain. Of several addresses of a kind the first is
@@ -76,7 +78,9 @@ type Node struct {
 
 	mu      sync.Mutex
 	closed  bool
-	flights sync.WaitGroup // queries in flight and watchers; grows only while not closed
+	flights sync.WaitGroup // queries in flight; grows only while not closed
+
+	watchers *async.Group // look at servers of which there are several
 }
 
 // cometClient is one CometBFT RPC server.
@@ -103,8 +107,11 @@ func Dial(ctx context.Context, cfg Config) (*Node, error) {
 			continue
 		}
 		for _, s := range p.servers {
-			n.depart()
-			go n.watch(p, s)
+			if err := n.watchers.Supervise("watch of "+s.name, async.Restart{}, func(ctx context.Context) error {
+				return n.watch(ctx, p, s)
+			}); err != nil {
+				return nil, errors.Join(err, n.Close())
+			}
 		}
 	}
 	stats := n.Stats()
@@ -134,6 +141,9 @@ func newNode(cfg Config) (*Node, error) {
 	}
 	n.blockTxs = newMemo(n, indexedBlocks, n.askTxs)
 	n.base, n.cancel = context.WithCancel(context.Background())
+	n.watchers = async.NewGroup(n.base, async.OnFailure(func(name string, err error) {
+		n.log.Error("nodes are not looked at any more", "goroutine", name, "error", err)
+	}))
 	if err := n.name(cfg); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -232,6 +242,7 @@ func (n *Node) Close() error {
 	n.closed = true
 	n.mu.Unlock()
 	n.cancel()
+	_ = n.watchers.Stop(context.Background()) // waits for all of them
 	n.flights.Wait()
 	n.http.CloseIdleConnections()
 	var failed []error
@@ -255,8 +266,7 @@ func closeAll(servers []*server) error {
 	return errors.Join(failed...)
 }
 
-// depart counts a query that belongs to no single caller, or a watcher, so that
-// Close awaits it. It reports false when the node is closed.
+// depart counts a query that belongs to no single caller, so that Close awaits it. It reports false when the node is closed.
 func (n *Node) depart() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -119,8 +119,7 @@ func (p *pool) missing() error {
 
 // watch looks at a server again and again until the node is closed. It is how one
 // that failed comes back, and how one that lags is found out.
-func (n *Node) watch(p *pool, s *server) {
-	defer n.flights.Done()
+func (n *Node) watch(ctx context.Context, p *pool, s *server) error {
 	pause := n.probe
 	for {
 		timer, woken := time.NewTimer(pause), false
@@ -129,15 +128,15 @@ func (n *Node) watch(p *pool, s *server) {
 		case <-s.wake:
 			timer.Stop()
 			woken = true
-		case <-n.base.Done():
+		case <-ctx.Done():
 			timer.Stop()
-			return
+			return ctx.Err()
 		}
 		was := p.standingOf(s)
 		if s.done(p) {
-			return
+			return nil
 		}
-		n.lookAt(n.base, p, s)
+		n.lookAt(ctx, p, s)
 		switch is := p.standingOf(s); {
 		case is == up:
 			pause = n.probe
@@ -178,7 +177,8 @@ func (n *Node) lookAt(ctx context.Context, p *pool, s *server) {
 }
 
 // inspect makes sure of a server's chain and returns the height of the state that
-// it answers from, 0 if it does not tell or there is none to compare it with. The error wraps ErrWrongChainID or ErrUnreachable.
+// it answers from, 0 if it does not tell or there is none to compare it with. The error
+// wraps ErrWrongChainID or ErrUnreachable.
 func (n *Node) inspect(ctx context.Context, p *pool, s *server) (int64, error) {
 	if s.grpc != nil {
 		return n.inspectGRPC(ctx, s)

@@ -153,8 +153,8 @@ func (g *signer) nextSequence(latest *relayer.Block) uint64 {
 
 // releaseUsed gives back the messages of attempts whose number was used, though the
 // state does not show their effect: they were included without effect, or another
-// process has used the number. Where the block was not found they travel in smaller
-// transactions, for one of them may be to blame.
+// process has used the number. Where a node had it and the block was not found they travel
+// in smaller transactions, for one of them may be to blame.
 func (g *signer) releaseUsed(latest *relayer.Block) (gaveBack bool) {
 	for _, a := range g.attempts {
 		if len(a.members) == 0 || a.rec.Included > 0 || a.rec.Code != 0 || !g.seq.used(a.rec) {
@@ -163,7 +163,7 @@ func (g *signer) releaseUsed(latest *relayer.Block) (gaveBack bool) {
 		gaveBack = true
 		g.Logger.Warn("sequence of a transaction was used and its effect does not show", "supplier", g.address,
 			"tx", a.rec.Hash, "sequence", a.rec.Sequence, "height", g.seq.height)
-		if a.searched < latest.Height {
+		if a.taken && a.searched < latest.Height {
 			for _, p := range a.members {
 				p.limit = max(a.rec.Messages/2, 1)
 			}

@@ -319,3 +319,23 @@ func TestSequence_UsedNumberIsNoWordAboutTheEffect(t *testing.T) {
 		t.Errorf("%d transactions were made", n)
 	}
 }
+
+func TestSequence_NumberThatAnotherProcessHasUsedBlamesNoMessageOfWhatWasNeverSent(t *testing.T) {
+	r, _ := newOrdered(t, Options{})
+	first, _ := r.give(1, 50, true)
+	r.step()
+	r.nextStep()
+	r.wantAll(first, relayer.InForce)
+	r.onBroadcast = func(*fakeTx) (bool, error) { return false, chain.ErrNotSent }
+	outs, ledgers := r.give(5, 50, true) // the first is in force
+	r.step()
+	r.onBroadcast = nil
+	r.sequences[r.height]++ // by another process
+	r.nextStep()            // finds that the number was used
+	r.step()
+	r.nextStep()
+	r.wantAll(outs, relayer.InForce)
+	if all := attemptsOf(ledgers); len(all) != 2 || all[0].Messages != 4 || all[1].Messages != 4 {
+		t.Errorf("%d transactions, want all messages in one again: %+v", len(all), all)
+	}
+}

@@ -116,7 +116,7 @@ func (g *signer) run(ctx context.Context) error {
 // turn works once, looks transactions up, and returns how soon to work again without
 // a new block, zero if there is no need.
 func (g *signer) turn(ctx context.Context) time.Duration {
-	latest, done, err := g.stepInTurn(ctx)
+	latest, done, err := g.inTurn(ctx, g.step)
 	if err != nil {
 		return 0 // the signer is being stopped
 	}
@@ -132,16 +132,18 @@ func (g *signer) turn(ctx context.Context) time.Duration {
 	return again
 }
 
-// stepInTurn waits for the signer's turn and makes a step with the newest block, which
-// may have come during the wait.
-func (g *signer) stepInTurn(ctx context.Context) (latest *relayer.Block, done bool, err error) {
+// inTurn waits for the signer's turn and works with the newest block, which may have come
+// during the wait.
+func (g *signer) inTurn(ctx context.Context, work func(context.Context, *relayer.Block) bool) (
+	latest *relayer.Block, done bool, err error,
+) {
 	if err := g.turns.Acquire(ctx, 1); err != nil {
 		return nil, false, err
 	}
 	defer g.turns.Release(1)
 	latest = g.blocks.Latest()
 	g.worked = latest.Height
-	return latest, g.step(ctx, latest), nil
+	return latest, work(ctx, latest), nil
 }
 
 // collect moves the inbox to the submissions in hand.

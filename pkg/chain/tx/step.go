@@ -16,9 +16,7 @@ func (g *signer) step(ctx context.Context, latest *relayer.Block) (done bool) {
 	if len(g.waiting) == 0 {
 		return true
 	}
-	g.busy = false
-	done = g.settle(ctx, latest)
-	done = g.tend(ctx, latest) && done
+	done = g.followUp(ctx, latest)
 	return g.send(ctx, latest) && done
 }
 

@@ -66,13 +66,11 @@ func (g *signer) part(ctx context.Context) error {
 	retry := time.NewTicker(firstRetry) // the state can follow its block by a moment
 	defer retry.Stop()
 	for {
-		if latest := g.blocks.Latest(); g.anyUnderWay(latest) {
-			if err := g.turns.Acquire(ctx, 1); err != nil {
+		if g.anyUnderWay(g.blocks.Latest()) {
+			latest, _, err := g.inTurn(ctx, g.followUp)
+			if err != nil {
 				return err
 			}
-			g.settle(ctx, latest)
-			g.tend(ctx, latest)
-			g.turns.Release(1)
 			g.lookUp(ctx, latest)
 		}
 		if !g.anyUnderWay(g.blocks.Latest()) {
@@ -85,6 +83,13 @@ func (g *signer) part(ctx context.Context) error {
 		case <-retry.C:
 		}
 	}
+}
+
+// followUp ends submissions and sends attempts again, and makes no new ones.
+func (g *signer) followUp(ctx context.Context, latest *relayer.Block) (done bool) {
+	g.busy = false
+	done = g.settle(ctx, latest)
+	return g.tend(ctx, latest) && done
 }
 
 // anyUnderWay reports whether a transaction that a node may have can be included

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed52205347/relayminer/pkg/chain"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
@@ -168,6 +169,49 @@ func TestStop_FollowsWhatAFormerProcessHasSentThoughItWasNotTakenUpYet(t *testin
 	<-s.parting
 	c.next()
 	if o, ok := await(t, out); !ok || o.State != relayer.InForce {
+		t.Errorf("outcome %+v, %v", o, ok)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStop_SendsAgainWhatIsUnderWayThoughTheNodeWasBusyBefore(t *testing.T) {
+	c := newFakeChain()
+	s := newTestSubmitter(t, c, Options{Linger: time.Millisecond, MaxMessages: 1, StopPatience: testPatience})
+	lost, _ := c.submission(1, 900)
+	unsent, _ := c.submission(2, 1000)
+	refused, sentAgain := make(chan struct{}, 100), make(chan struct{}, 100)
+	sent := 0
+	c.onBroadcast = func(tx *fakeTx) (deliver bool, reply error) {
+		if tx.recipients[0] != recipientOf(lost) {
+			refused <- struct{}{}
+			return false, &chain.Refusal{Codespace: "sdk", Code: 20, Log: "mempool is full"}
+		}
+		if sent++; sent > 1 {
+			sentAgain <- struct{}{}
+		}
+		return sent > 1, nil
+	}
+	var outs []<-chan relayer.Outcome
+	for _, sub := range []*relayer.Submission{lost, unsent} {
+		out, err := s.Submit(t.Context(), sub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outs = append(outs, out)
+	}
+	<-refused
+	stopped := stopping(t.Context(), s)
+	<-s.parting
+	c.next()
+	select {
+	case <-sentAgain:
+	case <-time.After(testPatience):
+		t.Fatal("not sent again")
+	}
+	c.next()
+	if o, ok := await(t, outs[0]); !ok || o.State != relayer.InForce {
 		t.Errorf("outcome %+v, %v", o, ok)
 	}
 	if err := <-stopped; err != nil {
