@@ -30,7 +30,8 @@ func newStartCommand() *cobra.Command {
 The home receives the keys of all accounts (keyring backend "test"), a
 description of the network in localnet.json and a relay miner's configuration in
 relayminer.yaml. When blocks flow, one line with the addresses is printed, and
-below it the command with which a relay miner joins the network.
+below it two commands: with the first a relay miner joins the network, with the
+second a relay is sent.
 
 The chain lives in memory: stopping the command forgets it, and each start needs
 an empty home. Keys are the same in every run.`,
@@ -151,13 +152,28 @@ func nameFlag(err error) error {
 }
 
 func printReady(out io.Writer, network *localnet.Network) error {
-	_, err := fmt.Fprintf(out, "ready chain_id=%s rpc=%s grpc=%s config=%s keyring=%s home=%s\nrelayminer %s\n",
+	_, err := fmt.Fprintf(out, "ready chain_id=%s rpc=%s grpc=%s config=%s keyring=%s home=%s\nrelayminer %s\nrelayminer %s\n",
 		network.ChainID, network.RPCURL, network.GRPCURL, network.ConfigPath, network.KeyringDir, network.Home,
-		strings.Join(quoteArgs(network.RelayMinerArgs()), " "))
+		strings.Join(quoteArgs(network.RelayMinerArgs()), " "), strings.Join(quoteArgs(relayArgs(network)), " "))
 	if err != nil {
 		return fmt.Errorf("print the addresses: %w", err)
 	}
 	return nil
+}
+
+// relayArgs returns the arguments with which a relay of the first application is
+// sent.
+func relayArgs(network *localnet.Network) []string {
+	return []string{
+		"relay",
+		"--app", network.Applications[0].Address,
+		"--payload", `{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}`,
+		"--chain-id", network.ChainID,
+		"--node", network.RPCURL,
+		"--grpc-addr", network.GRPCURL,
+		"--keyring-backend", "test",
+		"--keyring-dir", network.KeyringDir,
+	}
 }
 
 // quoteArgs makes arguments ready to paste into a shell.

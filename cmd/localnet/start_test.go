@@ -60,6 +60,12 @@ func TestStart_RunsUntilInterrupted(t *testing.T) {
 	if got := lines.Text(); got != want {
 		t.Errorf("second line is %q, want %q", got, want)
 	}
+	lines.Scan()
+	relay, where, _ := strings.Cut(lines.Text(), ` --payload '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}' `)
+	if !strings.HasPrefix(relay, "relayminer relay --app pokt1") ||
+		where != "--chain-id pocket-localnet --node "+values["rpc"]+" --grpc-addr "+values["grpc"]+" --keyring-backend test --keyring-dir "+values["keyring"] {
+		t.Errorf("third line is %q", lines.Text())
+	}
 	for _, path := range []string{values["config"], values["keyring"]} {
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)

@@ -56,7 +56,7 @@ func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config
 		Logger:        opts.Log,
 	})
 	if err != nil {
-		return fmt.Errorf("--gas-prices, --gas-adjustment: %w", err)
+		return fmt.Errorf("--gas-prices, --gas-adjustment: %w (for example --gas-prices 0.001upokt --gas-adjustment 1.5)", err)
 	}
 	i.txs = txs
 	return nil
@@ -68,7 +68,7 @@ func dialError(file string, err error) error {
 	case errors.Is(err, chain.ErrWrongChainID):
 		return fmt.Errorf("--chain-id: %w (set --chain-id to the node's, or pocket_node in %s to a node of that chain)", err, file)
 	case errors.Is(err, chain.ErrUnreachable):
-		return fmt.Errorf("%s: pocket_node: %w (start the node, or correct the address)", file, err)
+		return fmt.Errorf("%s: pocket_node: %w (start the node, or correct the address there or in --node and --grpc-addr)", file, err)
 	default:
 		return fmt.Errorf("%s: pocket_node: %w", file, err)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,7 @@ func newControlCommand(
 		Use:   name,
 		Short: short,
 		Long:  long + "\n\nThe relay miner is asked through the socket in its --home directory.",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return asking(cmd.Context(), home, func(client *admin.Client) error {
 				done, err := do(cmd, client.Controller(cmd.Context()))
@@ -80,6 +81,9 @@ func homeFlag(flags *pflag.FlagSet, home *string) {
 // asking calls do with a client of the relay miner that answers in a home.
 func asking(ctx context.Context, home string, do func(*admin.Client) error) error {
 	client, err := admin.Dial(ctx, home)
+	if errors.Is(err, admin.ErrNoServer) {
+		return fmt.Errorf("%w (start it, or pass --home as it was passed to relayminer start)", err)
+	}
 	if err != nil {
 		return err
 	}

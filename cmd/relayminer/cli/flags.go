@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 	"github.com/spf13/pflag"
 
 	"github.com/seed52205347/relayminer/pkg/chain"
@@ -40,6 +43,21 @@ func defaultHome() string {
 	return filepath.Join(home, ".pocket")
 }
 
+// openKeyring opens a keyring. Errors name the flags.
+func openKeyring(backend, dir string, stdin io.Reader) (keyring.Keyring, error) {
+	backends := []string{
+		keyring.BackendOS, keyring.BackendFile, keyring.BackendKWallet, keyring.BackendPass, keyring.BackendTest, keyring.BackendMemory,
+	}
+	if !slices.Contains(backends, backend) {
+		return nil, fmt.Errorf("--keyring-backend: %q is none of %s", backend, strings.Join(backends, ", "))
+	}
+	kr, err := chain.OpenKeyring(backend, dir, stdin)
+	if err != nil {
+		return nil, fmt.Errorf("--keyring-backend %s, --keyring-dir %s: %w", backend, dir, err)
+	}
+	return kr, nil
+}
+
 // keyringDir returns the directory of the keyring.
 func (f *keyringFlags) keyringDir() string {
 	if f.dir != "" {
@@ -56,10 +74,12 @@ type nodeFlags struct {
 	grpcInsecure bool
 }
 
-func (f *nodeFlags) register(flags *pflag.FlagSet) {
+// register registers the flags. override says what the addresses take the place
+// of; it may be empty.
+func (f *nodeFlags) register(flags *pflag.FlagSet, override string) {
 	flags.StringVar(&f.chainID, "chain-id", "", "chain id that the node must have, for example pocket (required)")
-	flags.StringVar(&f.node, "node", defaultNode, "CometBFT RPC of the node, in place of the configured ones")
-	flags.StringVar(&f.grpcAddr, "grpc-addr", defaultGRPCAddr, "gRPC address of the node, in place of the configured ones")
+	flags.StringVar(&f.node, "node", defaultNode, "CometBFT RPC of the node"+override)
+	flags.StringVar(&f.grpcAddr, "grpc-addr", defaultGRPCAddr, "gRPC address of the node"+override)
 	flags.BoolVar(&f.grpcInsecure, "grpc-insecure", true, "gRPC without TLS, for addresses that do not say https")
 }
 

@@ -141,13 +141,13 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 
 // loadKeys loads the keys that the configuration names.
 func loadKeys(opts Options, cfg *config.Config) (*chain.Keys, error) {
-	keyring, err := chain.OpenKeyring(opts.KeyringBackend, opts.KeyringDir, opts.Stdin)
+	kr, err := openKeyring(opts.KeyringBackend, opts.KeyringDir, opts.Stdin)
 	if err != nil {
-		return nil, fmt.Errorf("--keyring-backend %s, --keyring-dir %s: %w", opts.KeyringBackend, opts.KeyringDir, err)
+		return nil, err
 	}
-	keys, err := chain.LoadKeys(keyring, cfg.SigningKeyNames())
+	keys, err := chain.LoadKeys(kr, cfg.SigningKeyNames())
 	if err != nil {
-		return nil, fmt.Errorf("%s: signing_key_names: %w", cfg.File, err)
+		return nil, fmt.Errorf("%s: signing_key_names: %w (correct the name, or --keyring-backend and --keyring-dir)", cfg.File, err)
 	}
 	return keys, nil
 }
@@ -161,7 +161,10 @@ func (i *Instance) openStore(opts Options, cfg *config.Config) error {
 		Durability: durability(cfg.Durability),
 		Interval:   cfg.DurabilityInterval,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return fmt.Errorf("%s: smt_store_path: %w (stop the relay miner that works on it, or choose another smt_store_path)", cfg.File, err)
+	case err != nil:
 		return fmt.Errorf("%s: smt_store_path %s: %w", cfg.File, dir, err)
 	}
 	return nil

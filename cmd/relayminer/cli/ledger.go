@@ -48,7 +48,7 @@ With --csv or --json each session is a line, with everything in full; --json add
 line for each reason for which relays were refused.`,
 		Example: `  relayminer ledger --config relayminer.yaml
   relayminer ledger --state settled --state expired --csv`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	f := cmd.Flags()

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cosmos/cosmos-sdk/crypto/keyring"
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
+	sdkerrors "github.com/cosmos/cosmos-sdk/types/errors"
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 	"github.com/spf13/cobra"
@@ -44,7 +46,7 @@ check the supplier's signature of each reply. The answers of the service are
 printed, one to a line.`,
 		Example: `  relayminer relay --app pokt1… --payload '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}' \
     --chain-id pocket --node tcp://127.0.0.1:26657 --grpc-addr 127.0.0.1:9090 --keyring-backend test`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	f := cmd.Flags()
@@ -56,7 +58,7 @@ printed, one to a line.`,
 	f.IntVar(&flags.count, "count", 1, "number of relays to send")
 	f.DurationVar(&flags.timeout, "timeout", 30*time.Second, "time that one relay may take")
 	flags.keyring.register(f)
-	flags.node.register(f)
+	flags.node.register(f, "")
 	return cmd
 }
 
@@ -79,8 +81,11 @@ func (f *relayFlags) run(cmd *cobra.Command) (err error) {
 	}
 	f.node.apply(cmd.Flags(), &at)
 	node, err := chain.Dial(ctx, at)
-	if err != nil {
-		return fmt.Errorf("--node, --grpc-addr: %w", err)
+	switch {
+	case errors.Is(err, chain.ErrWrongChainID):
+		return fmt.Errorf("--chain-id: %w (set --chain-id to the node's, or --node and --grpc-addr to a node of that chain)", err)
+	case err != nil:
+		return fmt.Errorf("--node, --grpc-addr: %w (start the node, or correct the address)", err)
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
 
@@ -178,7 +183,11 @@ func (f *relayFlags) signer(ctx context.Context, stdin io.Reader, queries *chain
 	if f.gateway != "" {
 		address, flag = f.gateway, "--gateway"
 	}
-	key, err := f.privateKey(stdin, address)
+	kr, err := openKeyring(f.keyring.backend, f.keyring.keyringDir(), stdin)
+	if err != nil {
+		return nil, err
+	}
+	key, err := f.privateKey(kr, address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
@@ -202,21 +211,21 @@ func (f *relayFlags) signer(ctx context.Context, stdin io.Reader, queries *chain
 }
 
 // privateKey returns the private key of the account from the keyring.
-func (f *relayFlags) privateKey(stdin io.Reader, address string) ([]byte, error) {
+func (f *relayFlags) privateKey(kr keyring.Keyring, address string) ([]byte, error) {
 	account, err := cosmostypes.AccAddressFromBech32(address)
 	if err != nil {
 		return nil, fmt.Errorf("%q is not an address: %w", address, err)
 	}
-	keyring, err := chain.OpenKeyring(f.keyring.backend, f.keyring.keyringDir(), stdin)
-	if err != nil {
-		return nil, fmt.Errorf("--keyring-backend, --keyring-dir: %w", err)
+	record, err := kr.KeyByAddress(account)
+	if errors.Is(err, sdkerrors.ErrKeyNotFound) {
+		return nil, fmt.Errorf("no key for %s in keyring %s of %s (correct --keyring-backend and --keyring-dir)",
+			address, f.keyring.backend, f.keyring.keyringDir())
 	}
-	record, err := keyring.KeyByAddress(account)
 	if err != nil {
-		return nil, fmt.Errorf("no key for %s in keyring %s of %s: %w",
+		return nil, fmt.Errorf("key for %s in keyring %s of %s: %w",
 			address, f.keyring.backend, f.keyring.keyringDir(), err)
 	}
-	keys, err := chain.LoadKeys(keyring, []string{record.Name})
+	keys, err := chain.LoadKeys(kr, []string{record.Name})
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,7 +26,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(stderr, "error: "+strings.TrimSpace(err.Error()))
+		fmt.Fprintln(stderr, "error: "+describeError(err))
 		return 1
 	}
 	return 0
@@ -41,7 +40,7 @@ func newRootCommand() *cobra.Command {
 		Long: `relayminer stands in front of a supplier's services. It serves the relay requests
 of gateways and applications, keeps the evidence, and claims and proves each
 session on chain.`,
-		Args:              cobra.NoArgs,
+		Args:              noArgs,
 		SilenceErrors:     true, // Main prints the error
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},

@@ -37,7 +37,7 @@ Where several suppliers have the session, --supplier says which is meant.`,
 		Example: `  relayminer sessions list --state claimed --state proving
   relayminer sessions show c1112e5a
   relayminer sessions verify --all --deep --config relayminer.yaml`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	at.register(cmd.PersistentFlags())

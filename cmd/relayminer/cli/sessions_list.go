@@ -60,7 +60,7 @@ Relays, compute units and size of open sessions are counted as of now.
 Ids and addresses are cut to what tells them apart; the other commands take them
 so. With --json, one JSON object is printed for each session, one to a line, with
 everything in full.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	f := cmd.Flags()

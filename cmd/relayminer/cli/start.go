@@ -38,8 +38,8 @@ The configuration is the official relay miner's YAML file. Sessions that an
 earlier run left unfinished are taken up where it left them. On a signal, relays
 in flight are finished and claims and proofs are parked; a second signal ends the
 process at once, which loses nothing that was answered either.`,
-		Example: `  relayminer start --config relayminer.yaml --chain-id pocket --keyring-backend file --gas-prices 1upokt`,
-		Args:    cobra.NoArgs,
+		Example: `  relayminer start --config relayminer.yaml --chain-id pocket --keyring-backend file --gas-prices 0.001upokt`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.run(cmd)
 		},
@@ -53,7 +53,7 @@ func (f *startFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.gasPrices, "gas-prices", "", "price of gas, for example 0.001upokt; empty pays no fees")
 	flags.Float64Var(&f.gasAdjustment, "gas-adjustment", 0, "factor by which simulated gas is exceeded (default 1.5)")
 	f.keyring.register(flags)
-	f.node.register(flags)
+	f.node.register(flags, ", in place of the configured ones")
 	f.log.register(flags)
 	acceptIgnored(flags)
 }

@@ -26,7 +26,7 @@ lose, and what needs attention. It is asked through the socket in its --home dir
 A window's LEFT is how many blocks can still include a claim or proof. PENALTIES is how
 many missing proofs a supplier's stake covers before it is below the minimum and the
 supplier is unbonded. What is not known is a dash.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return asking(cmd.Context(), home, func(client *admin.Client) error {
 				status, err := client.Status(cmd.Context())

@@ -38,7 +38,7 @@ With --json, one JSON object is printed for each transaction, one to a line, wit
 everything in full.`,
 		Example: `  relayminer txs --open
   relayminer txs --session c1112e5a --config relayminer.yaml`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	f := cmd.Flags()
