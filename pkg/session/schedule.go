@@ -48,9 +48,9 @@ func (m *sessionsManager) startDriving() {
 // drive queues what is due at a block.
 func (m *sessionsManager) drive(_ context.Context, block *relayer.Block) error {
 	defer m.worked.Store(block.Height)
-	m.noteDisk()
 	m.noteRegression(block.Height)
 	m.queue.Advance(block.Height)
+	m.noteDisk()
 	for _, item := range m.due(block.Height) {
 		m.queue.Add(item)
 	}

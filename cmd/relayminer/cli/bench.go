@@ -61,7 +61,7 @@ until then is printed.`,
 		Example: `  relayminer bench --verify
   relayminer bench --relay --connections 64 --duration 30s --store /var/lib/relayminer
   relayminer bench --relay --rate 1500 --duration 1m --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	f := cmd.Flags()

@@ -66,7 +66,7 @@ relay miner builds the proof by itself.
 
 Relays and token travel in the clear unless --tls-cert and --tls-key are given.`,
 		Example: `  relayminer prover --listen 10.0.0.2:8443 --token-file prover.token --tls-cert cert.pem --tls-key key.pem`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
 	}
 	f := cmd.Flags()

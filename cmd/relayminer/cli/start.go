@@ -84,6 +84,9 @@ func (f *startFlags) run(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
 
+	if f.gasPrices == "" {
+		log.Warn("--gas-prices is not set: transactions pay no fee, which most nodes refuse; set it, for example to 0.001upokt")
+	}
 	miner, err := New(cmd.Context(), f.options(cmd, log))
 	if err != nil {
 		return startError(cmd.Context(), err)

@@ -47,11 +47,12 @@ type Options struct {
 	// MaxPending bounds the submissions in progress, 16,384 by default. Submit
 	// refuses more.
 	MaxPending int
-	// Concurrency bounds the signers that talk to the node at a time, 16 by
+	// Concurrency bounds the signers that talk to the node at a time, 64 by
 	// default. The others wait for their turn.
 	Concurrency int
 	// CallsAtOnce bounds the calls of InForce and Record that are under way for
-	// a signer at a time, 16 by default.
+	// a signer at a time, 64 by default: calls mostly
+	// wait, and a window has few blocks.
 	CallsAtOnce int
 	// CallTimeout bounds one call to the node or to a submission's InForce, 10
 	// seconds by default.
@@ -99,8 +100,8 @@ func (o Options) complete() (settings, error) {
 	orDefault(&o.Linger, 50*time.Millisecond)
 	orDefault(&o.Life, 9*time.Minute) // a minute less than allowed, for nodes that lag
 	orDefault(&o.MaxPending, 16_384)
-	orDefault(&o.Concurrency, 16)
-	orDefault(&o.CallsAtOnce, 16)
+	orDefault(&o.Concurrency, 64)
+	orDefault(&o.CallsAtOnce, 64)
 	orDefault(&o.CallTimeout, 10*time.Second)
 	orDefault(&o.LookupBudget, time.Second)
 	if o.Balances == nil {
