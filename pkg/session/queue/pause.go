@@ -5,17 +5,15 @@ type Reason int
 
 // The reasons. Each can be there or not, whatever the others are.
 const (
-	Balance    Reason = iota // signers cannot pay
-	FeeCeiling               // the chain asks for higher fees than the operator wants to pay
-	Disk                     // there is no room left
-	Operator                 // the operator said so
+	Disk     Reason = iota // nothing can be written down
+	Operator               // the operator said so
 
 	reasons = iota
 )
 
 // String returns the reason's name for the operator.
 func (r Reason) String() string {
-	return [...]string{"balance", "fee_ceiling", "disk", "operator"}[r]
+	return [...]string{"disk", "operator"}[r]
 }
 
 // MarshalText returns the reason's name.
@@ -24,7 +22,7 @@ func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // Paused is a reason for which work is paused.
 type Paused struct {
 	Reason Reason `json:"reason"`
-	Detail string `json:"detail"` // for the operator, such as "0.4 POKT < 1.1 POKT"
+	Detail string `json:"detail"` // for the operator, such as "fees are high"
 	Since  int64  `json:"since"`  // height
 }
 

@@ -265,7 +265,7 @@ func TestRetry_AProofLeftToTheBacklogComesBackPastAFullLine(t *testing.T) {
 	}
 	s.items = append(s.items, claim("c1"), claim("c2"))
 	q := mustNew(t, 2, s)
-	q.Pause(Balance, "0 POKT")
+	q.Pause(Operator, "0 POKT")
 	for _, key := range []string{"p1", "p2", "p3"} {
 		q.Retry(mustTake(t, q, key), 9)
 	}
@@ -307,7 +307,7 @@ func TestPause_HoldsEverythingBackButRequiredProofsAndUrgentClaims(t *testing.T)
 func TestResume_WakesWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mustNew(t, 8, backlogFunc(empty))
-		q.Pause(Balance, "0.4 POKT < 1.1 POKT")
+		q.Pause(Operator, "0.4 POKT < 1.1 POKT")
 		q.Add(claim("a"))
 		taken := make(chan error, 1)
 		go func() {
@@ -318,7 +318,7 @@ func TestResume_WakesWorkers(t *testing.T) {
 		if len(taken) > 0 {
 			t.Error("taken while paused")
 		}
-		q.Resume(Balance)
+		q.Resume(Operator)
 		if err := <-taken; err != nil {
 			t.Error(err)
 		}
