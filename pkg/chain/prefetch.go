@@ -66,7 +66,7 @@ func NewPrefetcher(queries *Queries, blocks relayer.BlockSource, opts PrefetchOp
 	p.group = async.NewGroup(context.Background(), async.OnFailure(func(name string, err error) {
 		opts.Logger.Error("prefetcher failed", "goroutine", name, "error", err)
 	}))
-	return p, p.group.Go("prefetcher", p.follow)
+	return p, p.group.Supervise("prefetcher", async.Restart{}, p.follow)
 }
 
 // Stop ends the prefetcher. The error wraps ctx.Err if ctx ends before it has.

@@ -64,7 +64,7 @@ func NewVerifier(opts ...Option) (*Verifier, error) {
 		checks:    make(chan *check, idleChecks),
 	}
 	v.auditor.init(&v.options, time.Now)
-	if err := v.group.Go("ring tables", v.builder.run); err != nil {
+	if err := v.group.Supervise("ring tables", async.Restart{}, v.builder.run); err != nil {
 		return nil, fmt.Errorf("ring verifier: %w", err)
 	}
 	return v, nil

@@ -88,7 +88,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 		k.log.Error("work ended", "work", name, "error", err)
 	}))
 	if k.files != nil {
-		if err := k.group.Go("record files", k.files.run); err != nil {
+		if err := k.group.Supervise("record files", async.Restart{}, k.files.run); err != nil {
 			return err
 		}
 		moves, leave := k.moves.Subscribe(observable.WithName("record_files"),

@@ -53,6 +53,7 @@ func (i *Instance) connect(ctx context.Context, opts Options, cfg *config.Config
 		GasAdjustment: opts.GasAdjustment,
 		Balances:      chain.NewQueries(i.node),
 		StopPatience:  stopPatience,
+		OnFailure:     i.fatal.Fail,
 		Logger:        opts.Log,
 	})
 	if err != nil {

@@ -57,7 +57,7 @@ func keepHeight(to cursors, blocks relayer.BlockSource, log *slog.Logger) (*heig
 	k.group = async.NewGroup(context.Background(), async.OnFailure(func(name string, err error) {
 		log.Error("processed height is not written down any more", "goroutine", name, "error", err)
 	}))
-	return k, k.group.Go("height keeper", k.follow)
+	return k, k.group.Supervise("height keeper", async.Restart{}, k.follow)
 }
 
 // Stop writes the newest height down and ends.

@@ -51,8 +51,8 @@ type Options struct {
 	// default. The others wait for their turn.
 	Concurrency int
 	// CallsAtOnce bounds the calls of InForce and Record that are under way for
-	// a signer at a time, 64 by default: calls mostly
-	// wait, and a window has few blocks.
+	// a signer at a time, 64 by default: calls mostly wait, and
+	// a window has few blocks.
 	CallsAtOnce int
 	// CallTimeout bounds one call to the node or to a submission's InForce, 10
 	// seconds by default.
@@ -64,6 +64,9 @@ type Options struct {
 	// StopPatience is how long Stop follows transactions that are under way. By
 	// default it does not: the next process finds out what became of them.
 	StopPatience time.Duration
+	// OnFailure is told when the submitter has failed for good, in spite of being started
+	// again. It must not wait for the submitter. The default is to log only.
+	OnFailure func(error)
 	// Logger is told of what the operator should know. The default is
 	// slog.Default.
 	Logger *slog.Logger
@@ -106,6 +109,9 @@ func (o Options) complete() (settings, error) {
 	orDefault(&o.LookupBudget, time.Second)
 	if o.Balances == nil {
 		o.Balances = ample{}
+	}
+	if o.OnFailure == nil {
+		o.OnFailure = func(error) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -92,9 +92,13 @@ type means struct {
 	parting chan struct{}
 }
 
-// reportFailure tells of a goroutine that has ended in a way that no one foresaw.
+// reportFailure tells of a goroutine that has ended in a way that no one foresaw. A
+// signer's is started anew with the next submission.
 func (s settings) reportFailure(name string, err error) {
 	s.Logger.Error("goroutine of the submitter failed", "goroutine", name, "error", err)
+	if async.GaveUp(err) {
+		s.OnFailure(fmt.Errorf("submitter: %w", err))
+	}
 }
 
 // bounded returns a context for one call.
@@ -126,7 +130,8 @@ func NewSubmitter(node Node, blocks relayer.BlockSource, keys Keys, opts Options
 		"submitter blocks": func(context.Context, *relayer.Block) { s.wakeAll() },
 		"submitter limits": func(ctx context.Context, b *relayer.Block) { s.learnLimits(ctx, b.Height) },
 	} {
-		if err := s.group.Go(name, func(ctx context.Context) error { return s.follow(ctx, name, f) }); err != nil {
+		work := func(ctx context.Context) error { return s.follow(ctx, name, f) }
+		if err := s.group.Supervise(name, async.Restart{}, work); err != nil {
 			return nil, err
 		}
 	}
