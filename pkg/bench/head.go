@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 )
 
 // headBuffer is the longest line of a head, and what a connection has to read with.
 const headBuffer = 2 << 10
+
+// maxRetry bounds how long a reply can have a client wait.
+const maxRetry = 10 * time.Second
 
 // errHTTP is wrapped by the errors for what is not the HTTP that is spoken here.
 var errHTTP = errors.New("unexpected HTTP")
@@ -20,6 +24,7 @@ type head struct {
 	status int // of a reply
 	length int // of the body
 	close  bool
+	retry  time.Duration // after which to try again; 0 if the reply does not say
 }
 
 // readHead reads the head of a request or a reply, which must say how long its body is
@@ -73,6 +78,10 @@ func (h *head) field(line []byte) error {
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimSpace(value)
 	switch {
+	case bytes.EqualFold(name, []byte("Retry-After")):
+		if seconds, err := strconv.Atoi(string(value)); err == nil && seconds > 0 {
+			h.retry = min(time.Duration(seconds)*time.Second, maxRetry)
+		}
 	case bytes.EqualFold(name, []byte("Content-Length")):
 		length, err := strconv.Atoi(string(value))
 		if err != nil || length < 0 || length > maxBody {

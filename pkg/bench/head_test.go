@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestReadHead_FindsTheLengthOfTheBody(t *testing.T) {
@@ -15,6 +16,7 @@ func TestReadHead_FindsTheLengthOfTheBody(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n":                    {status: 200, length: 12},
 		"HTTP/1.1 429 Too Many\r\ncontent-length:7\r\nX: y\r\n\r\n":        {status: 429, length: 7},
 		"HTTP/1.1 503\r\nConnection: close\r\nContent-Length: 0\r\n\r\n":   {status: 503, close: true},
+		"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n": {status: 503, retry: 2 * time.Second},
 		"HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\nA:\r\n\r\nX": {status: 204},
 	} {
 		if got, err := readHead(bufio.NewReader(strings.NewReader(text)), true); err != nil || got != want {

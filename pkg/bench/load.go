@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -94,6 +95,7 @@ type worker struct {
 	refused  map[string]int
 	failed   map[string]int
 	samples  []sample
+	idle     time.Time // until when it waits as a reply has asked it to
 }
 
 // sample is a reply that is to be checked.
@@ -192,6 +194,9 @@ func (l *load) work(ctx context.Context, w *worker) {
 		if n >= l.run.Limit || ctx.Err() != nil {
 			return
 		}
+		if !sleepUntil(ctx, w.idle) {
+			return
+		}
 		due := time.Now()
 		if l.run.Rate > 0 {
 			due = l.began.Add(time.Duration(float64(n) / l.run.Rate * float64(time.Second)))
@@ -257,6 +262,10 @@ func (l *load) exchange(w *worker, n int, due time.Time) error {
 	w.note(n, h.status, time.Since(due), l.run.Direct)
 	if h.close {
 		w.hangUp()
+	}
+	if h.retry > 0 && l.run.Rate == 0 {
+		// Not all at once again.
+		w.idle = time.Now().Add(h.retry + rand.N(h.retry))
 	}
 	return nil
 }

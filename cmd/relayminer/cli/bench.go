@@ -53,7 +53,8 @@ from when a relay was due. The service alone is measured with the same load. At 
 end the sessions are claimed, proven and settled, and what was paid for is compared with what
 was answered.
 
---overload does the same with 10,000 connections that all want an answer at once.
+--overload does the same with 10,000 connections that all want an answer at once, and
+try again after a while when they are told to.
 
 What is printed goes by the machine and by what else it does. Ratios to ring-go, which is
 measured in the same run, say more. An interrupt ends the measurement, and what was measured
