@@ -167,7 +167,9 @@ func (m *sessionsManager) workOn(ctx context.Context, item queue.Item[*liveTree]
 	wait, err := m.begin(stepCtx, tree, height)
 	m.uninterrupted(tree)
 	if err != nil {
-		m.stepFailed(ctx, tree, height, err)
+		if m.queue.Valid(item) { // else nobody takes it again
+			m.stepFailed(ctx, tree, height, err)
+		}
 		return height + 1
 	}
 	if wait == nil {

@@ -58,7 +58,7 @@ type httpServer struct {
 	flights     flights
 	connections *connections
 	buffers     buffer.Pool
-	outcomes    outcomes
+	served      atomic.Uint64 // relays answered with a signed response
 	panics      atomic.Int64
 
 	mu      sync.Mutex

@@ -33,8 +33,9 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request := &servicetypes.RelayRequest{}
 	status := http.StatusOK
 	response, err := s.serveRelay(w, r, request)
-	s.outcomes.count(err)
-	if err != nil {
+	if err == nil {
+		s.served.Add(1)
+	} else {
 		s.report(r, request, err)
 		status, response = statusOf(err), refusal(request, err)
 		if status == http.StatusServiceUnavailable {
