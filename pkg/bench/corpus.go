@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"sync/atomic"
 
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
@@ -69,7 +68,7 @@ func (c *corpus) supplier(n int) PlannedSupplier {
 func (c *corpus) sign(ctx context.Context, first, number int, progress func(int)) ([][]byte, error) {
 	requests := make([][]byte, number)
 	var next, done atomic.Int64
-	err := parallel(ctx, runtime.GOMAXPROCS(0), func(ctx context.Context, _ int) error {
+	err := parallel(ctx, async.Cores(), func(ctx context.Context, _ int) error {
 		for n := int(next.Add(1)) - 1; n < number; n = int(next.Add(1)) - 1 {
 			if ctx.Err() != nil {
 				return ctx.Err()

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"time"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/ring"
 )
 
@@ -147,7 +147,7 @@ func warmUp(ctx context.Context, verifier *ring.Verifier, signatures []signed, u
 
 // verifyAll verifies each of the signatures once.
 func verifyAll(ctx context.Context, verifier *ring.Verifier, signatures []signed) error {
-	workers := min(runtime.GOMAXPROCS(0), len(signatures))
+	workers := min(async.Cores(), len(signatures))
 	return parallel(ctx, workers, func(_ context.Context, worker int) error {
 		for n := worker; n < len(signatures); n += workers {
 			if err := signatures[n].verify(verifier.Verify); err != nil {
@@ -166,7 +166,7 @@ func signAll(ctx context.Context, size, applications int) ([]signed, error) {
 		gateways[i] = key("gateway", i).PubKey().Bytes()
 	}
 	all := make([]signed, applications)
-	workers := runtime.GOMAXPROCS(0)
+	workers := async.Cores()
 	err := parallel(ctx, workers, func(ctx context.Context, worker int) error {
 		for n := worker; n < applications && ctx.Err() == nil; n += workers {
 			members := append([][]byte{key("application", n).PubKey().Bytes()}, gateways...)[:size]
@@ -209,7 +209,7 @@ func MeasureReference(ctx context.Context, size int, d time.Duration) (time.Dura
 		return 0, err
 	}
 	began := time.Now()
-	counts := make([]int, runtime.GOMAXPROCS(0))
+	counts := make([]int, async.Cores())
 	err = parallel(ctx, len(counts), func(ctx context.Context, worker int) error {
 		for counts[worker] == 0 || time.Since(began) < d && ctx.Err() == nil {
 			s := &signatures[counts[worker]%len(signatures)]

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +155,7 @@ func NewRelayerSessionsManager(
 	opts ...relayer.RelayerSessionsManagerOption,
 ) (relayer.RelayerSessionsManager, error) {
 	m := &sessionsManager{
-		cores:       make(chan struct{}, runtime.GOMAXPROCS(0)),
+		cores:       make(chan struct{}, async.Cores()),
 		drainTime:   2 * time.Second,
 		stuckTime:   stuckTime,
 		concludeIn:  concludeTime,

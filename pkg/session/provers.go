@@ -3,10 +3,10 @@ package session
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/pokt-network/smt"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/session/prover"
 	"github.com/seed52205347/relayminer/pkg/session/trie"
 )
@@ -29,7 +29,7 @@ func (m *sessionsManager) ensureProvers() error {
 	if m.provers != nil {
 		return nil
 	}
-	members, err := LocalProvers(runtime.GOMAXPROCS(0))
+	members, err := LocalProvers(async.Cores())
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
@@ -21,7 +20,7 @@ import (
 
 // maxCheckers is the number of goroutines that verify signatures of a store at
 // rest: nobody else needs the processors.
-func maxCheckers() int { return runtime.GOMAXPROCS(0) }
+func maxCheckers() int { return async.Cores() }
 
 // checkPath checks that a leaf lies where its relay belongs: at the SHA-256 of
 // the SHA-256 of the relay's bytes.

@@ -78,6 +78,7 @@ func (f *benchFlags) runRelay(ctx context.Context, out, progress io.Writer) (err
 		return fmt.Errorf("--store: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	tuneRuntime() // as start does
 	b := &relayBench{flags: f, progress: progress}
 	b.chain = simchain.New(simchain.Options{Suppliers: f.suppliers, Applications: f.applications, Gateways: f.ring[0] - 1})
 	defer b.chain.Close()

@@ -8,13 +8,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
 	"cosmossdk.io/depinject"
 	"github.com/spf13/cobra"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 	"github.com/seed52205347/relayminer/pkg/session"
 	"github.com/seed52205347/relayminer/pkg/session/prover"
@@ -35,7 +35,7 @@ func openProvers(base depinject.Config, cfg *config.Config) (*prover.Pool, error
 		}
 		members = append(members, prover.Member{ID: fmt.Sprintf("%d %s", n+1, each.URL), Prover: remote})
 	}
-	local, err := session.LocalProvers(runtime.GOMAXPROCS(0))
+	local, err := session.LocalProvers(async.Cores())
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ Relays and token travel in the clear unless --tls-cert and --tls-key are given.`
 	f.StringVar(&flags.tokenFile, "token-file", "", "file with the token that relay miners have to send; without it whoever reaches the address is served")
 	f.StringVar(&flags.certFile, "tls-cert", "", "PEM file of the certificate")
 	f.StringVar(&flags.keyFile, "tls-key", "", "PEM file of the certificate's private key")
-	f.IntVar(&flags.jobs, "jobs", runtime.GOMAXPROCS(0), "proofs that are built at once")
+	f.IntVar(&flags.jobs, "jobs", async.Cores(), "proofs that are built at once")
 	flags.log.register(f)
 	return cmd
 }

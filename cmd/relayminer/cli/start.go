@@ -87,6 +87,7 @@ func (f *startFlags) run(cmd *cobra.Command) (err error) {
 	if f.gasPrices == "" {
 		log.Warn("--gas-prices is not set: transactions pay no fee, which most nodes refuse; set it, for example to 0.001upokt")
 	}
+	tuneRuntime()
 	miner, err := New(cmd.Context(), f.options(cmd, log))
 	if err != nil {
 		return startError(cmd.Context(), err)

@@ -2,9 +2,9 @@ package auth
 
 import (
 	"context"
-	"runtime"
 	"sync/atomic"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
@@ -26,7 +26,7 @@ type gate struct {
 
 // newGate returns a gate for the number of cores that Go uses.
 func newGate() *gate {
-	cores := runtime.GOMAXPROCS(0)
+	cores := async.Cores()
 	return &gate{running: make(chan struct{}, cores), most: int64(cores * (1 + waitingPerCore))}
 }
 
