@@ -45,6 +45,10 @@ type Result struct {
 	Elapsed     time.Duration `json:"elapsed_ns"`
 	Answers     Latencies     `json:"answers"`
 
+	// Late sums up how late the load generator was itself: when requests were sent for
+	// which a connection waited, after they were due. It is no part of Answers.
+	Late Latencies `json:"late"`
+
 	// Refused counts the refusals by their reason, and Refusals their times.
 	Refused  map[string]int `json:"refused,omitempty"`
 	Refusals Latencies      `json:"refusals"`
@@ -92,6 +96,7 @@ type worker struct {
 	sent     int
 	answers  []time.Duration
 	refusals []time.Duration
+	late     []time.Duration
 	refused  map[string]int
 	failed   map[string]int
 	samples  []sample
@@ -197,19 +202,36 @@ func (l *load) work(ctx context.Context, w *worker) {
 		if !sleepUntil(ctx, w.idle) {
 			return
 		}
-		due := time.Now()
-		if l.run.Rate > 0 {
-			due = l.began.Add(time.Duration(float64(n) / l.run.Rate * float64(time.Second)))
-			if !sleepUntil(ctx, due) {
-				return
-			}
+		since, ok := l.await(ctx, w, n)
+		if !ok {
+			return
 		}
 		w.sent++
-		if err := l.exchange(w, n, due); err != nil {
+		if err := l.exchange(w, n, since); err != nil {
 			w.failed[failure(err)]++
 			w.hangUp()
 		}
 	}
+}
+
+// await waits until the n-th request is due, and returns from when on its reply is waited for:
+// from when it was due if no connection was free before, and else from now, since it is the
+// load generator that is late then. It returns false if ctx ends before.
+func (l *load) await(ctx context.Context, w *worker, n int) (since time.Time, ok bool) {
+	now := time.Now()
+	if l.run.Rate == 0 {
+		return now, true
+	}
+	due := l.began.Add(time.Duration(float64(n) / l.run.Rate * float64(time.Second)))
+	if !now.Before(due) {
+		return due, true
+	}
+	if !sleepUntil(ctx, due) {
+		return due, false
+	}
+	now = time.Now()
+	w.late = append(w.late, now.Sub(due))
+	return now, true
 }
 
 // sleepUntil returns false if ctx ends before.
@@ -237,8 +259,8 @@ func failure(err error) string {
 	return err.Error()
 }
 
-// exchange sends the n-th request and reads its reply.
-func (l *load) exchange(w *worker, n int, due time.Time) error {
+// exchange sends the n-th request and reads its reply, which is waited for since then.
+func (l *load) exchange(w *worker, n int, since time.Time) error {
 	if w.conn == nil {
 		if err := w.dial(l.run.Address); err != nil {
 			return err
@@ -259,7 +281,7 @@ func (l *load) exchange(w *worker, n int, due time.Time) error {
 	if _, err := io.ReadFull(w.reader, w.body); err != nil {
 		return err
 	}
-	w.note(n, h.status, time.Since(due), l.run.Direct)
+	w.note(n, h.status, time.Since(since), l.run.Direct)
 	if h.close {
 		w.hangUp()
 	}
@@ -307,18 +329,19 @@ func refusalOf(status int, body []byte, direct bool) string {
 // merge sums up what the workers have seen.
 func merge(workers []*worker) (*Result, []sample) {
 	result := &Result{Connections: len(workers), Refused: make(map[string]int), Failed: make(map[string]int)}
-	var answers, refusals []time.Duration
+	var answers, refusals, late []time.Duration
 	var samples []sample
 	for _, w := range workers {
 		result.Sent += w.sent
 		answers = append(answers, w.answers...)
 		refusals = append(refusals, w.refusals...)
+		late = append(late, w.late...)
 		samples = append(samples, w.samples...)
 		addTo(result.Refused, w.refused)
 		addTo(result.Failed, w.failed)
 	}
 	result.Answered = len(answers)
-	result.Answers, result.Refusals = Summarize(answers), Summarize(refusals)
+	result.Answers, result.Refusals, result.Late = Summarize(answers), Summarize(refusals), Summarize(late)
 	return result, samples[:min(sampled, len(samples))]
 }
 

@@ -77,6 +77,9 @@ func (p *phase) latencies() *table {
 	if p.Load.Refusals.Count > 0 {
 		add("refusals", p.Load.Refusals)
 	}
+	if p.Load.Late.Count > 0 {
+		add("load generator late", p.Load.Late)
+	}
 	return t
 }
 
