@@ -17,6 +17,8 @@ import (
 
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 const (
@@ -189,6 +191,7 @@ func TestSiege_HostileClientsCostLittleAndReachNothing(t *testing.T) {
 	if rate := setting(t, "HOSTILE_RATE", 0); rate > 0 {
 		pause = attackers * time.Second / time.Duration(rate)
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(async.Cores() + 1)) // as the command does
 	s := besiege(t)
 	s.gateway(t, 0, func(sent int) bool { return sent == max(honestCalm, total/100) })
 	calm := s.quantiles()

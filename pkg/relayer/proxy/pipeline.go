@@ -38,6 +38,7 @@ type pipeline struct {
 	meter    relayer.RelayMeter
 	receipts *relayer.Receipts
 	replays  replays
+	strain   strain
 	served   *observable.Source[*servicetypes.Relay]
 	refused  func(supplier, serviceID string, reason error) // is told of each relay that is refused
 	failed   func(error)                                    // is told of a server that has ended by itself
@@ -48,8 +49,12 @@ type pipeline struct {
 // do, and whoever comes now would wait long.
 const maxUnstored = 1024
 
-// congested returns an error if there is too much to do to begin with another relay.
-func (p *pipeline) congested() error {
+// congested returns an error if there is too much to do to begin with another relay
+// beside those in flight.
+func (p *pipeline) congested(inFlight int) error {
+	if wait, tooMuch := p.strain.tooMuch(inFlight); tooMuch {
+		return relayer.ErrRequestLimit.Wrapf("what arrives waits %s to be read", wait.Round(time.Millisecond))
+	}
 	if n := p.receipts.Pending(); n >= maxUnstored {
 		return relayer.ErrRequestLimit.Wrapf("%d relays wait to be stored", n)
 	}

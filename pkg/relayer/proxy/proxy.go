@@ -10,6 +10,7 @@ import (
 	"cosmossdk.io/depinject"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/backend"
@@ -26,6 +27,7 @@ type relayerProxy struct {
 	backends *backend.HTTP
 	servers  []relayer.RelayServer
 	served   *observable.Source[*servicetypes.Relay]
+	watch    *async.Group
 	log      *slog.Logger
 }
 
@@ -51,6 +53,9 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 		served: observable.NewSource[*servicetypes.Relay](
 			observable.WithName("served_relays"), observable.WithBuffer(servedRelaysBuffer)),
 	}
+	p.watch = async.NewGroup(context.Background(), async.OnFailure(func(name string, err error) {
+		p.log.Error("relays are not refused when too many come at once", "cannot", name, "error", err)
+	}))
 	if err := depinject.Inject(deps, &cfg, &p.log,
 		&p.pipeline.auth, &p.pipeline.services, &p.pipeline.intake, &p.pipeline.meter, &p.pipeline.receipts,
 	); err != nil {
@@ -103,7 +108,7 @@ func (p *relayerProxy) Start(ctx context.Context) error {
 			return errors.Join(err, stopAll(ctx, p.servers[:i]))
 		}
 	}
-	return nil
+	return p.watch.Go("measure how long requests wait", p.pipeline.strain.watch)
 }
 
 // Stop stops the servers, then completes the stream of served relays.
@@ -111,7 +116,7 @@ func (p *relayerProxy) Stop(ctx context.Context) error {
 	err := stopAll(ctx, p.servers)
 	p.served.Close()
 	p.backends.Close()
-	return err
+	return errors.Join(err, p.watch.Stop(ctx))
 }
 
 // stopAll stops the servers at once: each of them waits for its relays in flight.

@@ -99,7 +99,7 @@ func (s *httpServer) serveRelay(
 			response, err = nil, s.panicked(async.NewPanicError(value))
 		}
 	}()
-	if err := s.pipeline.congested(); err != nil {
+	if err := s.pipeline.congested(s.flights.number()); err != nil {
 		return nil, err
 	}
 	arrival := time.Now()
