@@ -9,7 +9,8 @@
 // A run is a closed loop, in which each connection sends its next relay when it
 // has the last reply, or an open one with a fixed schedule: there a latency counts
 // from the moment at which the relay was due, so that waiting for a connection
-// that is late is not hidden.
+// that is late is not hidden. If a connection waits and it is the load generator that
+// wakes up late, that is told apart.
 //
 // Two implementations of one thing are compared by Contest, in short turns, so
 // that what else the machine does meets both alike. Medians are compared.
