@@ -40,6 +40,8 @@ type simConfig struct {
 	Durability string // as in the configuration; empty for the default
 	Address    string // host and port that relays are sent to
 	Backend    string // URL of the service
+	// Connections is how many come from one network; 0 leaves the default limit.
+	Connections int
 	// Parting, unless nil, is called when the submitter is stopped, before it parks what
 	// was not included.
 	Parting func()
@@ -151,6 +153,9 @@ suppliers:
 `, strings.Join(keyNames, ", "), s.StoreDir, s.RecordsDir, simchain.Service, s.Address, s.Backend)
 	if s.Durability != "" {
 		text = fmt.Appendf(text, "durability: %s\n", s.Durability)
+	}
+	if s.Connections > 0 { // of which half can be of one network
+		text = fmt.Appendf(text, "max_connections: %d\n", 2*s.Connections)
 	}
 	return config.Parse("bench.yaml", text)
 }

@@ -112,13 +112,14 @@ func (f *benchFlags) runRelay(ctx context.Context, out, progress io.Writer) (err
 
 // limitConnections makes room for the connections, or uses as many as there is room for.
 func (f *benchFlags) limitConnections(progress io.Writer) error {
-	// The relay miner has one with the client and at times one with the service for each relay.
-	wanted := uint64(2*f.connections + filesBeside)
+	// The relay miner has one with the client, and for a relay that is served one with the
+	// service; when there are many connections most have to wait.
+	wanted := uint64(f.connections + f.connections/2 + filesBeside)
 	allowed, err := bench.AllowFiles(wanted)
 	if err != nil || allowed >= wanted {
 		return err
 	}
-	possible := (int(allowed) - filesBeside) / 2
+	possible := (int(allowed) - filesBeside) * 2 / 3
 	if possible < 1 {
 		return fmt.Errorf("--connections: %d open files are allowed, which is too few (raise the limit, as with ulimit -n)", allowed)
 	}
@@ -153,6 +154,7 @@ func (b *relayBench) start(ctx context.Context, dir string) (err error) {
 	b.miner, err = newSimMiner(b.chain, simConfig{
 		StoreDir: filepath.Join(dir, "store"), RecordsDir: filepath.Join(dir, "records"),
 		Durability: b.flags.durability, Address: b.address, Backend: "http://" + b.loader.Service(),
+		Connections: b.flags.connections,
 	}, log)
 	if err != nil {
 		return err

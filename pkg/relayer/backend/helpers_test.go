@@ -87,7 +87,7 @@ func target(t testing.TB, address string) *config.Backend {
 
 // client returns a client that is closed with the test.
 func client(t testing.TB) *backend.HTTP {
-	h := backend.NewHTTP()
+	h := backend.NewHTTP(0)
 	t.Cleanup(h.Close)
 	return h
 }

@@ -2,7 +2,6 @@ package backend
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"time"
 
@@ -11,9 +10,6 @@ import (
 )
 
 const (
-	// dialTimeout bounds how long a connection to a service may take to be made.
-	// Everything else is bounded by the context of the request.
-	dialTimeout = 5 * time.Second
 	// maxAnswerHeader bounds the bytes of the headers of an answer.
 	maxAnswerHeader = 1 << 20
 	// firstBuffer bounds the memory in bytes that is taken for an answer before
@@ -30,11 +26,10 @@ type HTTP struct {
 	bodies    buffer.Pool
 }
 
-// NewHTTP returns a client without connections.
-func NewHTTP() *HTTP {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	return &HTTP{transport: &http.Transport{
-		DialContext:            dialer.DialContext,
+// NewHTTP returns a client that will have at most so many connections to all services
+// together; 0 is without a bound. A request for which none is left waits for one.
+func NewHTTP(maxConnections int) *HTTP {
+	transport := &http.Transport{
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxIdleConns:           4096,
 		MaxIdleConnsPerHost:    1024,
@@ -44,7 +39,9 @@ func NewHTTP() *HTTP {
 		// The caller's Accept-Encoding is passed on and the answer's bytes
 		// are signed as the service sent them.
 		DisableCompression: true,
-	}}
+	}
+	transport.DialContext = newDialer(transport, maxConnections).dial
+	return &HTTP{transport: transport}
 }
 
 // Close drops the connections that are idle, and each other one when its request

@@ -47,9 +47,10 @@ var _ relayer.RelayerProxy = (*relayerProxy)(nil)
 //   - *slog.Logger
 func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) (relayer.RelayerProxy, error) {
 	var cfg *config.Config
+	files := sharesOf(openFiles())
 	p := &relayerProxy{
 		pipeline: &pipeline{refused: func(string, string, error) {}, failed: func(error) {}},
-		backends: backend.NewHTTP(),
+		backends: backend.NewHTTP(files.services),
 		served: observable.NewSource[*servicetypes.Relay](
 			observable.WithName("served_relays"), observable.WithBuffer(servedRelaysBuffer)),
 	}
@@ -71,8 +72,14 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 		largestBody = max(largestBody, service.MaxBodySize)
 	}
 	bodies := newRation(largestBody)
-	for _, listener := range cfg.Listeners() {
-		p.servers = append(p.servers, newHTTPServer(listener, cfg.MaxConnections, p.pipeline, p.backends, bodies, p.log))
+	listeners := cfg.Listeners()
+	connections := files.limit(cfg.MaxConnections, len(listeners))
+	if connections < cfg.MaxConnections {
+		p.log.Info("connections are limited by open files: raise the limit (ulimit -n) or lower max_connections",
+			"max_connections", cfg.MaxConnections, "limit", connections, "open_files", openFiles())
+	}
+	for _, listener := range listeners {
+		p.servers = append(p.servers, newHTTPServer(listener, connections, p.pipeline, p.backends, bodies, p.log))
 	}
 	for _, opt := range opts {
 		opt(p)
