@@ -33,7 +33,7 @@ func ExampleHTTP_Do() {
 		return
 	}
 
-	services := backend.NewHTTP(0)
+	services := backend.NewHTTP(0, 1)
 	defer services.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

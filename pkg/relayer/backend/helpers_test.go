@@ -87,7 +87,7 @@ func target(t testing.TB, address string) *config.Backend {
 
 // client returns a client that is closed with the test.
 func client(t testing.TB) *backend.HTTP {
-	h := backend.NewHTTP(0)
+	h := backend.NewHTTP(0, 1)
 	t.Cleanup(h.Close)
 	return h
 }

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 
@@ -10,6 +11,11 @@ import (
 )
 
 const (
+	// dialTimeout bounds how long a connection to a service may take to be made.
+	// Everything else is bounded by the context of the request.
+	dialTimeout = 5 * time.Second
+	// maxIdle bounds the connections to one service that are kept for later.
+	maxIdle = 1024
 	// maxAnswerHeader bounds the bytes of the headers of an answer.
 	maxAnswerHeader = 1 << 20
 	// firstBuffer bounds the memory in bytes that is taken for an answer before
@@ -24,24 +30,38 @@ type HTTP struct {
 	// the Location of a redirect and fail if that is not a URL.
 	transport *http.Transport
 	bodies    buffer.Pool
+	bound     bound
 }
 
-// NewHTTP returns a client that will have at most so many connections to all services
-// together; 0 is without a bound. A request for which none is left waits for one.
-func NewHTTP(maxConnections int) *HTTP {
-	transport := &http.Transport{
+// NewHTTP returns a client that can have some maxConnections connections to so many
+// services together; 0 connections are without a limit.
+func NewHTTP(maxConnections, services int) *HTTP {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	h := &HTTP{transport: &http.Transport{
+		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    dialTimeout,
-		MaxIdleConns:           4096,
-		MaxIdleConnsPerHost:    1024,
+		// There is no limit for all hosts: to keep it, net/http closes a connection
+		// whose last answer may not have been taken yet.
+		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 		ForceAttemptHTTP2:      true,
 		// The caller's Accept-Encoding is passed on and the answer's bytes
 		// are signed as the service sent them.
 		DisableCompression: true,
+	}}
+	if maxConnections > 0 {
+		// A connection is either used or kept for later, as a quarter can be.
+		services = max(1, services)
+		idle := max(1, min(maxIdle, maxConnections/4/services))
+		h.transport.MaxIdleConnsPerHost = idle
+		h.bound.most = int64(max(1, maxConnections-idle*services))
+		h.bound.each = h.bound.most
+		if services > 1 {
+			h.bound.each = max(1, h.bound.most/2)
+		}
 	}
-	transport.DialContext = newDialer(transport, maxConnections).dial
-	return &HTTP{transport: transport}
+	return h
 }
 
 // Close drops the connections that are idle, and each other one when its request
@@ -87,6 +107,11 @@ func (h *HTTP) Do(
 	if err != nil {
 		return nil, err
 	}
+	leave, err := h.bound.enter(target.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	response, err := h.transport.RoundTrip(request)
 	if err != nil {
 		return nil, unanswered(ctx, target, err)

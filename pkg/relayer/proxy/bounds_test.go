@@ -37,7 +37,7 @@ func (nobody) SignRelayResponse(*servicetypes.RelayResponse, string) error {
 // stranger is a server on loopback that refuses every relay.
 func stranger(t testing.TB, bodies *ration) (*httpServer, *httptest.Server) {
 	t.Helper()
-	services := backend.NewHTTP(0)
+	services := backend.NewHTTP(0, 1)
 	t.Cleanup(services.Close)
 	s := newHTTPServer(config.Listener{Addr: "127.0.0.1:0", Services: []*config.Service{{
 		ID: "svc", RequestTimeout: 10 * time.Second, MaxBodySize: 20 << 20, DefaultBackend: &config.Backend{},

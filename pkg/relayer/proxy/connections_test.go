@@ -25,7 +25,7 @@ import (
 // listening is a server that refuses every relay behind its own listener.
 func listening(t *testing.T, maxConnections int, change func(*httpServer)) (*httpServer, string) {
 	t.Helper()
-	services := backend.NewHTTP(0)
+	services := backend.NewHTTP(0, 1)
 	t.Cleanup(services.Close)
 	s := newHTTPServer(config.Listener{Addr: "127.0.0.1:0", Services: []*config.Service{{
 		ID: "svc", RequestTimeout: 10 * time.Second, MaxBodySize: 20 << 20,

@@ -50,7 +50,6 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 	files := sharesOf(openFiles())
 	p := &relayerProxy{
 		pipeline: &pipeline{refused: func(string, string, error) {}, failed: func(error) {}},
-		backends: backend.NewHTTP(files.services),
 		served: observable.NewSource[*servicetypes.Relay](
 			observable.WithName("served_relays"), observable.WithBuffer(servedRelaysBuffer)),
 	}
@@ -71,6 +70,7 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 	for _, service := range cfg.Services {
 		largestBody = max(largestBody, service.MaxBodySize)
 	}
+	p.backends = backend.NewHTTP(files.services, countHosts(cfg.Services))
 	bodies := newRation(largestBody)
 	listeners := cfg.Listeners()
 	connections := files.limit(cfg.MaxConnections, len(listeners))
@@ -85,6 +85,20 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 		opt(p)
 	}
 	return p, nil
+}
+
+// countHosts returns how many hosts the services are at.
+func countHosts(services []*config.Service) int {
+	hosts := make(map[string]struct{})
+	for _, service := range services {
+		if service.DefaultBackend != nil {
+			hosts[service.DefaultBackend.URL.Host] = struct{}{}
+		}
+		for _, target := range service.Backends {
+			hosts[target.URL.Host] = struct{}{}
+		}
+	}
+	return len(hosts)
 }
 
 // WithRefusalObserver has observe told of each relay that is refused: the supplier

@@ -72,7 +72,7 @@ func certificateFiles(t *testing.T) config.TLS {
 
 // overTLS returns a server that listens with the files.
 func overTLS(t *testing.T, files config.TLS) *httpServer {
-	services := backend.NewHTTP(0)
+	services := backend.NewHTTP(0, 1)
 	t.Cleanup(services.Close)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
