@@ -56,6 +56,18 @@ func TestRefresh_FailedLookupKeepsTheLastAnswer(t *testing.T) {
 	}
 }
 
+func TestRefresh_FailedLookupAtASettlementDoesNotForgetWhatWasOwed(t *testing.T) {
+	w := newWorld(t)
+	m := w.meter(config.Config{})
+	w.serve(m, 1, 6)
+	w.serve(m, 11, 1)
+	w.set(func() { w.broken["application"] = errDown })
+	w.at(m, 21) // settles the first session
+	if n := w.serve(m, 21, 100); n != 3 {
+		t.Errorf("%d relays of ten, of which seven were served before", n)
+	}
+}
+
 func TestRefresh_WhatEarlierSessionsOweIsTakenOffUntilTheyAreSettled(t *testing.T) {
 	w := newWorld(t) // one session pending
 	m := w.meter(config.Config{})
@@ -179,6 +191,29 @@ func TestOpen_StakeThatShowsASettlementIsNotChargedForItAgain(t *testing.T) {
 	w.set(func() { w.latest, w.stake = &relayer.Block{Height: 21}, 400 })
 	if n := w.serve(m, 21, 100); n != 4 {
 		t.Errorf("%d relays, the stake pays four", n)
+	}
+}
+
+// A stake from before a settlement is not taken for what is left after it.
+func TestOpen_StakeFromBeforeASettlementIsChargedForIt(t *testing.T) {
+	for name, workedOn := range map[string]bool{"block arrives": false, "block arrives and is worked on": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m := w.meter(config.Config{})
+			w.serve(m, 1, 6)
+			w.set(func() {
+				w.latest = &relayer.Block{Height: 20}
+				w.onTheWay = func() {
+					w.set(func() { w.latest, w.stake = &relayer.Block{Height: 21}, 400 })
+					if workedOn {
+						w.at(m, 21)
+					}
+				}
+			})
+			if n := w.serve(m, 21, 100); n != 4 {
+				t.Errorf("%d relays, the stake pays four", n)
+			}
+		})
 	}
 }
 
