@@ -51,19 +51,19 @@ func (r *rings) checkMembers(ctx context.Context, header *sessiontypes.SessionHe
 	}
 	for i := range signature.Size() {
 		member := signature.Member(i)
-		if _, ok := allowed[string(member)]; ok {
-			continue
-		}
+		_, ok := allowed[string(member)]
+		placeholder := string(member) == placeholderKey
 		switch {
-		case string(member) != placeholderKey:
-			return relayer.ErrInvalidRing.Wrapf("key %x is neither application %q nor a gateway of it",
-				member, header.ApplicationAddress)
-		case r.placeholders:
+		case placeholder && !r.placeholders:
+			return relayer.ErrInvalidRing.Wrapf("placeholder key, with which anybody can sign: application %q must sign with its own key",
+				header.ApplicationAddress)
+		case ok:
+		case placeholder:
 			return relayer.ErrInvalidRing.Wrapf("placeholder key, but application %q has gateways",
 				header.ApplicationAddress)
 		default:
-			return relayer.ErrInvalidRing.Wrapf("placeholder key, with which anybody can sign: application %q must sign with its own key",
-				header.ApplicationAddress)
+			return relayer.ErrInvalidRing.Wrapf("key %x is neither application %q nor a gateway of it",
+				member, header.ApplicationAddress)
 		}
 	}
 	return nil
