@@ -28,6 +28,8 @@ type flights struct {
 	// resuming holds a channel for each application whose sessions an earlier
 	// process left. It is closed when their accounts have been opened.
 	resuming map[string]chan struct{}
+	// postponed are those of them that could not be opened.
+	postponed []Unsettled
 }
 
 // flight is the opening of one account, for all who wait for it.

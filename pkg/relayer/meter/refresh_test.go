@@ -183,6 +183,42 @@ func TestStart_SessionsLeftByAnEarlierProcessAreOwedFor(t *testing.T) {
 	}
 }
 
+func TestStart_SessionsLeftThatCouldNotBeLookedUpAreOwedForWithTheNextBlock(t *testing.T) {
+	w := newWorld(t)
+	w.latest = &relayer.Block{Height: 11}
+	w.stored[accountKey{headerAt(1).SessionId, supplier}] = 7 * cost
+	w.broken["session"] = errDown
+	m := w.meter(config.Config{})
+	m.Start(Unsettled{headerAt(1), supplier})
+	if _, err := reserve(m, 11); !errors.Is(err, errDown) { // after it was tried
+		t.Fatalf("got %v", err)
+	}
+	w.set(func() { delete(w.broken, "session") })
+	w.at(m, 12)
+	if n := w.serve(m, 11, 100); n != 3 {
+		t.Errorf("%d relays of ten, of which seven are owed for", n)
+	}
+	asked := w.count("store")
+	if w.at(m, 13); w.count("store") != asked {
+		t.Error("looked up again")
+	}
+}
+
+func TestStart_SessionLeftOfAnApplicationThatIsGoneIsNotLookedUpAgain(t *testing.T) {
+	w := newWorld(t)
+	w.latest = &relayer.Block{Height: 11}
+	w.broken["session"] = relayer.ErrNotFound
+	m := w.meter(config.Config{})
+	m.Start(Unsettled{headerAt(1), supplier})
+	if _, err := reserve(m, 11); !errors.Is(err, relayer.ErrInternal) {
+		t.Fatalf("got %v", err)
+	}
+	asked := w.count("session")
+	if w.at(m, 12); w.count("session") != asked {
+		t.Error("looked up again")
+	}
+}
+
 func TestOpen_StakeThatShowsASettlementIsNotChargedForItAgain(t *testing.T) {
 	w := newWorld(t)
 	m := w.meter(config.Config{})
