@@ -183,17 +183,25 @@ func TestStart_SessionsLeftByAnEarlierProcessAreOwedFor(t *testing.T) {
 	}
 }
 
-func TestStart_SessionsLeftThatCouldNotBeLookedUpAreOwedForWithTheNextBlock(t *testing.T) {
-	w := newWorld(t)
+// restarted returns a meter of a process to which an earlier one has left a session of
+// seven relays, which was looked up in vain: that has failed with err.
+func (w *world) restarted(err error) *Meter {
+	w.t.Helper()
 	w.latest = &relayer.Block{Height: 11}
 	w.stored[accountKey{headerAt(1).SessionId, supplier}] = 7 * cost
-	w.broken["session"] = errDown
+	w.broken["session"] = err
 	m := w.meter(config.Config{})
 	m.Start(Unsettled{headerAt(1), supplier})
-	if _, err := reserve(m, 11); !errors.Is(err, errDown) { // after it was tried
-		t.Fatalf("got %v", err)
+	if _, got := reserve(m, 11); !errors.Is(got, err) { // a relay waits for the end of that
+		w.t.Fatalf("got %v, want %v", got, err)
 	}
-	w.set(func() { delete(w.broken, "session") })
+	w.set(func() { clear(w.broken) })
+	return m
+}
+
+func TestStart_SessionsLeftThatCouldNotBeLookedUpAreOwedForWithTheNextBlock(t *testing.T) {
+	w := newWorld(t)
+	m := w.restarted(errDown)
 	w.at(m, 12)
 	if n := w.serve(m, 11, 100); n != 3 {
 		t.Errorf("%d relays of ten, of which seven are owed for", n)
@@ -206,13 +214,7 @@ func TestStart_SessionsLeftThatCouldNotBeLookedUpAreOwedForWithTheNextBlock(t *t
 
 func TestStart_SessionLeftOfAnApplicationThatIsGoneIsNotLookedUpAgain(t *testing.T) {
 	w := newWorld(t)
-	w.latest = &relayer.Block{Height: 11}
-	w.broken["session"] = relayer.ErrNotFound
-	m := w.meter(config.Config{})
-	m.Start(Unsettled{headerAt(1), supplier})
-	if _, err := reserve(m, 11); !errors.Is(err, relayer.ErrInternal) {
-		t.Fatalf("got %v", err)
-	}
+	m := w.restarted(relayer.ErrNotFound)
 	asked := w.count("session")
 	if w.at(m, 12); w.count("session") != asked {
 		t.Error("looked up again")
