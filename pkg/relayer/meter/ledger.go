@@ -127,19 +127,19 @@ func (l *ledger) open(a *account, p *purse, asOf int64) (*account, error) {
 	if opened := l.accounts[a.key]; opened != nil {
 		return opened, nil
 	}
-	app := l.applications[a.application]
+	app, outdated := l.applications[a.application], asOf < l.closed
 	switch {
 	case len(l.accounts) >= l.max:
 		return nil, relayer.ErrRequestLimit.Wrapf("%d sessions are metered", l.max)
 	case l.inflation == nil, app == nil && p == nil:
 		return nil, errUnknown
-	case app == nil && asOf < l.closed:
+	case app == nil && outdated:
 		return nil, errOutdated
 	case app == nil:
 		app = &application{accounts: make(map[accountKey]*account)}
 		l.applications[a.application] = app
 	}
-	if p != nil && asOf >= app.asOf {
+	if p != nil && !outdated && asOf >= app.asOf {
 		app.purse, app.asOf = *p, asOf
 	}
 	l.accounts[a.key] = a

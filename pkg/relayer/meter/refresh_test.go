@@ -255,6 +255,24 @@ func TestOpen_StakeFromBeforeASettlementIsChargedForIt(t *testing.T) {
 	}
 }
 
+func TestOpen_StakeFromBeforeASettlementDoesNotReplaceWhatIsKnownOfIt(t *testing.T) {
+	w := newWorld(t)
+	m := w.meter(config.Config{})
+	w.serve(m, 1, 6)
+	w.serve(m, 11, 1)
+	w.at(m, 20)
+	w.set(func() {
+		w.onTheWay = func() {
+			w.set(func() { w.broken["application"] = errDown })
+			w.at(m, 21)
+			w.set(func() { delete(w.broken, "application") })
+		}
+	})
+	if n := w.serve(m, 21, 100); n != 3 {
+		t.Errorf("%d relays of ten, of which seven were served before", n)
+	}
+}
+
 func TestOpen_IsDoneOnceForAllWhoWait(t *testing.T) {
 	w := newWorld(t)
 	w.hold, w.arrived = make(chan struct{}), make(chan string, 10)
