@@ -2,6 +2,7 @@ package ring
 
 import (
 	"errors"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,10 @@ type auditor struct {
 	// not use up what good ones are audited with.
 	validBudget, refusedBudget *budget
 
+	// seed is a secret by which it is drawn what is audited: who knew that beforehand
+	// could have the audit see nothing but good signatures.
+	seed maphash.Seed
+
 	valid         atomic.Uint64
 	audited       atomic.Uint64
 	disagreements atomic.Uint64
@@ -34,6 +39,7 @@ type auditor struct {
 func (a *auditor) init(o *options, now func() time.Time) {
 	a.options = o
 	a.reference = Reference{}.Verify
+	a.seed = maphash.MakeSeed()
 	a.validBudget = newBudget(o.auditShare, now)
 	a.refusedBudget = newBudget(o.auditShare, now)
 }
@@ -45,10 +51,17 @@ func (a *auditor) audit(message [32]byte, s Signature, verdict error) error {
 		return a.compare(message, s, verdict)
 	case verdict != nil:
 		a.refusedBudget.spend(func() { verdict = a.compare(message, s, verdict) })
-	case a.valid.Add(1)%uint64(a.options.auditEvery) == 0:
+	case a.drawn(a.valid.Add(1) - 1):
 		a.validBudget.spend(func() { verdict = a.compare(message, s, verdict) })
 	}
 	return verdict
+}
+
+// drawn says whether the valid signature of that number is to be audited: one of each
+// auditEvery in a row.
+func (a *auditor) drawn(number uint64) bool {
+	every := uint64(a.options.auditEvery)
+	return maphash.Comparable(a.seed, number/every)%every == number%every
 }
 
 // compare returns Reference's verdict, and counts and reports it if the

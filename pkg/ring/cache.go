@@ -35,9 +35,7 @@ type entry struct {
 	level  atomic.Uint32 // how many of the levels were reached
 	recent atomic.Bool   // used since the cache's hand last passed
 
-	// Guarded by the cache.
-	bytes   int
-	evicted bool
+	bytes int // guarded by the cache
 }
 
 // entrySize returns the size of an entry without combs, in bytes. It counts
@@ -112,12 +110,12 @@ func (c *cache) put(e *entry) {
 }
 
 // grow gives an entry more bytes and returns true. It returns false if the
-// entry is in the cache no more, or if there is no room; room is made only if
-// evict says so.
+// entry is not in the cache, or not any more, or if there is no room; room is made
+// only if evict says so.
 func (c *cache) grow(e *entry, bytes int, evict bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.evicted || c.bytes+bytes > c.limit && (!evict || !c.makeRoom(bytes, e)) {
+	if c.entries[e.key] != e || c.bytes+bytes > c.limit && (!evict || !c.makeRoom(bytes, e)) {
 		return false
 	}
 	e.bytes += bytes
@@ -145,7 +143,6 @@ func (c *cache) makeRoom(bytes int, keep *entry) bool {
 
 // evict removes the entry at the hand.
 func (c *cache) evict(e *entry) {
-	e.evicted = true
 	delete(c.entries, e.key)
 	last := len(c.clock) - 1
 	c.clock[c.hand] = c.clock[last]

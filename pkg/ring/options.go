@@ -37,9 +37,9 @@ func WithCacheBytes(n int) Option { return func(o *options) { o.cacheBytes = n }
 // strangers have as many keys as they like.
 func WithListedMembers() Option { return func(o *options) { o.listed = true } }
 
-// WithAudit sets how much is verified again by Reference: every n-th signature that is
-// found valid, and refusals, each of both within its own share of one core's time, from 0
-// for no audit to 1. The defaults are DefaultAuditEvery and DefaultAuditShare.
+// WithAudit sets how much is verified again by Reference: of every n signatures that are
+// found valid one, drawn at random, and refusals, each of both within its own share of
+// one core's time, from 0 for no audit to 1. The defaults are DefaultAuditEvery and DefaultAuditShare.
 func WithAudit(every int, share float64) Option {
 	return func(o *options) { o.auditEvery, o.auditShare = every, share }
 }

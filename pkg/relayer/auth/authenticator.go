@@ -112,13 +112,18 @@ func (a *Authenticator) VerifyRelayRequest(
 	if err := a.checkHeights(ctx, meta.SessionHeader); err != nil {
 		return err
 	}
-	if err := a.sessions.check(ctx, meta.SessionHeader, meta.SupplierOperatorAddress); err != nil {
+	session, err := a.sessions.check(ctx, meta.SessionHeader, meta.SupplierOperatorAddress)
+	if err != nil {
 		return err
 	}
 	if err := a.rings.checkMembers(ctx, meta.SessionHeader, signature); err != nil {
 		return err
 	}
-	return a.verify(ctx, request, signature)
+	if err := a.verify(ctx, request, signature); err != nil {
+		return err
+	}
+	session.serve()
+	return nil
 }
 
 // verify checks the signature itself when its turn has come.

@@ -12,8 +12,8 @@ import (
 // VerifyEvidence checks a stored relay as the chain checks the relay in a proof
 // (x/proof): that request and response are complete and of one session, the
 // members of the ring as of now, the ring signature, and the supplier's signature
-// of the response. The ring signature is verified by the reference
-// implementation, whatever verified it when the relay was served.
+// of the response. The ring rule is the chain's, in no point narrower, and the
+// reference implementation verifies, whatever verified when the relay was served.
 //
 // Its errors carry the reasons of VerifyRelayRequest: ErrInternal says that the
 // chain could not be asked, and nothing about the relay.
@@ -25,11 +25,11 @@ func (a *Authenticator) VerifyEvidence(ctx context.Context, relay *servicetypes.
 	if err != nil {
 		return relayer.ErrInvalidRing.Wrapf("%w", err)
 	}
-	if err := a.rings.checkMembers(ctx, relay.Req.Meta.SessionHeader, signature); err != nil {
+	chain := a.rings.chains()
+	if err := chain.checkMembers(ctx, relay.Req.Meta.SessionHeader, signature); err != nil {
 		return err
 	}
-	reference := rings{verifier: ring.Reference{}}
-	if err := reference.checkSignature(relay.Req, signature); err != nil {
+	if err := chain.checkSignature(relay.Req, signature); err != nil {
 		return err
 	}
 	key, ours := a.keys.Signer(relay.Req.Meta.SupplierOperatorAddress)

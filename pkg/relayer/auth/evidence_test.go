@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/ring"
+	"github.com/seed52205347/relayminer/testutil/golden"
 )
 
 // mined returns a relay as it is stored: served, and without the payload of its
@@ -30,6 +31,38 @@ func TestVerifyEvidence_AcceptsWhatWasServed(t *testing.T) {
 		t.Error(err)
 	}
 	w.asked(t, application, shared, pubKey)
+}
+
+// What is refused when a relay arrives, although the chain would take it, says nothing
+// about the proof.
+func TestVerifyEvidence_TakesWhatTheChainTakes(t *testing.T) {
+	keys := func(names ...string) (members [][]byte) {
+		for _, name := range names {
+			members = append(members, pubKeyOf(name).Bytes())
+		}
+		return members
+	}
+	for _, c := range []struct {
+		name     string
+		gateways []string // at the time of the proof
+		private  []byte
+		members  [][]byte
+	}{
+		{"ring larger than the application's is by now", []string{addressOf("gateway")},
+			keyOf("gateway").Key, keys("gateway", "application", "gateway")},
+		{"placeholder", nil, golden.PlaceholderPrivateKey.Bytes(),
+			append(keys("application"), golden.PlaceholderPublicKey.Bytes())},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld()
+			relay := mined(t, w)
+			signWith(t, relay.Req, c.private, c.members)
+			w.chain.app.DelegateeGatewayAddresses = c.gateways
+			if err := w.authenticator(t).VerifyEvidence(context.Background(), relay); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // A fast verifier that is wrong must not have the last word on evidence.

@@ -36,8 +36,11 @@ func (a *Authenticator) checkHeights(ctx context.Context, header *sessiontypes.S
 		}
 		return a.checkStart(ctx, live, start)
 	}
-	// Loose, since the grace period may have changed after the session.
-	if end+int64(live.GracePeriodEndOffsetBlocks)+length < latest.Height {
+	// Loose, since the grace period may have changed after the session. It is shorter
+	// than a session (x/shared), and the session before the grid's anchor may have been
+	// longer than those of now.
+	beforeAnchor := end+1 == int64(live.SessionGridAnchorHeight)
+	if end+int64(live.GracePeriodEndOffsetBlocks)+length < latest.Height && !beforeAnchor {
 		return expired(end, latest.Height)
 	}
 	params, err := a.shared.SharedParamsAt(ctx, end)

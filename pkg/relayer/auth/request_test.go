@@ -171,6 +171,25 @@ func TestVerifyRelayRequest_GraceIsPinnedToTheSession(t *testing.T) {
 	}
 }
 
+// When sessions become shorter than the grace period of the last long one was, that
+// one is served as long as before.
+func TestVerifyRelayRequest_GraceOutlastsShorterSessions(t *testing.T) {
+	const long = 7
+	for height, served := range map[int64]bool{end + long: true, end + long + 1: false} {
+		w := newWorld()
+		w.chain.height = height
+		w.chain.past[end] = sharedtypes.Params{NumBlocksPerSession: blocks, GracePeriodEndOffsetBlocks: long}
+		w.chain.live = sharedtypes.Params{
+			NumBlocksPerSession: 4, GracePeriodEndOffsetBlocks: 1, SessionGridAnchorHeight: end + 1, SessionNumberAtAnchor: 4,
+		}
+		if served {
+			w.accepts(t, signed(t))
+		} else {
+			w.refuses(t, signed(t), relayer.ErrInvalidSession)
+		}
+	}
+}
+
 // Every field of the header is compared with the chain's. The requests are signed
 // by a member of the ring, and refused before anybody looks at the signature.
 func TestVerifyRelayRequest_RefusesHeadersThatAreNotTheChains(t *testing.T) {

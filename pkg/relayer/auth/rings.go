@@ -23,11 +23,19 @@ const placeholderKey = "\x02\x10\x66\xf2\x93\x70\x93\x56\xa3\x3e\x9c\x13\x01\x78
 // rings checks ring signatures against the keys that may sign for an application.
 type rings struct {
 	placeholders bool // the placeholder key is accepted where the chain accepts it
+	anySize      bool // rings may have more members than an honest signer gives them
 
 	apps     relayer.ApplicationQuerier
 	accounts relayer.AccountQuerier
 	shared   relayer.SharedQuerier
 	verifier RingVerifier
+}
+
+// chains returns the rule of the chain itself, by which proofs are judged.
+func (r *rings) chains() *rings {
+	rule := *r
+	rule.placeholders, rule.anySize, rule.verifier = true, true, ring.Reference{}
+	return &rule
 }
 
 // checkMembers checks that every key in the signature may sign for the session's
@@ -37,25 +45,25 @@ func (r *rings) checkMembers(ctx context.Context, header *sessiontypes.SessionHe
 	if err != nil {
 		return err
 	}
-	if signature.Size() > most {
+	if signature.Size() > most && !r.anySize {
 		return relayer.ErrInvalidRing.Wrapf("ring of %d members, application %q can have %d",
 			signature.Size(), header.ApplicationAddress, most)
 	}
 	for i := range signature.Size() {
 		member := signature.Member(i)
-		if _, ok := allowed[string(member)]; ok {
-			continue
-		}
+		_, ok := allowed[string(member)]
+		placeholder := string(member) == placeholderKey
 		switch {
-		case string(member) != placeholderKey:
-			return relayer.ErrInvalidRing.Wrapf("key %x is neither application %q nor a gateway of it",
-				member, header.ApplicationAddress)
-		case r.placeholders:
+		case placeholder && !r.placeholders:
+			return relayer.ErrInvalidRing.Wrapf("placeholder key, with which anybody can sign: application %q must sign with its own key",
+				header.ApplicationAddress)
+		case ok:
+		case placeholder:
 			return relayer.ErrInvalidRing.Wrapf("placeholder key, but application %q has gateways",
 				header.ApplicationAddress)
 		default:
-			return relayer.ErrInvalidRing.Wrapf("placeholder key, with which anybody can sign: application %q must sign with its own key",
-				header.ApplicationAddress)
+			return relayer.ErrInvalidRing.Wrapf("key %x is neither application %q nor a gateway of it",
+				member, header.ApplicationAddress)
 		}
 	}
 	return nil

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/cosmos/cosmos-sdk/crypto/keys/ed25519"
+	"github.com/cosmos/cosmos-sdk/crypto/keys/secp256k1"
 	apptypes "github.com/pokt-network/poktroll/x/application/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/auth"
 	"github.com/seed52205347/relayminer/testutil/golden"
 )
 
@@ -82,6 +84,23 @@ func TestVerifyRelayRequest_RefusesThePlaceholderKey(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Anybody can have the account with the placeholder key be a gateway.
+func TestVerifyRelayRequest_RefusesThePlaceholderKeyOfAGateway(t *testing.T) {
+	key := &secp256k1.PubKey{Key: golden.PlaceholderPublicKey.Bytes()}
+	request := signWith(t, unsigned(), golden.PlaceholderPrivateKey.Bytes(),
+		[][]byte{pubKeyOf("application").Bytes(), key.Bytes()})
+	with := func(options ...auth.Option) *world {
+		w := newWorld()
+		w.options = options
+		w.chain.app.DelegateeGatewayAddresses = append(w.chain.app.DelegateeGatewayAddresses, addressOfKey(key))
+		w.chain.pubKeys[addressOfKey(key)] = key
+		return w
+	}
+	with().refuses(t, request, relayer.ErrInvalidRing)
+	with().accepts(t, signed(t))
+	with(auth.WithPlaceholderRings()).accepts(t, request)
 }
 
 func TestVerifyRelayRequest_RefusesRingsThatAreLargerThanTheApplications(t *testing.T) {

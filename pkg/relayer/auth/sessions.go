@@ -47,16 +47,25 @@ func keyOf(header *sessiontypes.SessionHeader) sessionKey {
 	return sessionKey{header.ApplicationAddress, header.ServiceId, header.SessionStartBlockHeight}
 }
 
-// knownSession is what is kept of a session of the chain. It does not change.
+// knownSession is what is kept of a session of the chain. But for served it does not
+// change.
 type knownSession struct {
 	header    sessiontypes.SessionHeader
-	suppliers []string // operator addresses in it whose keys are held here
+	suppliers []string    // operator addresses in it whose keys are held here
+	served    atomic.Bool // a request of it was verified, so that more than its name is known
+}
+
+// serve notes that a request of the session was verified.
+func (s *knownSession) serve() {
+	if !s.served.Load() { // which costs less than to write each time
+		s.served.Store(true)
+	}
 }
 
 // refusedSession is a session that the chain did not have.
 type refusedSession struct {
 	cause  error
-	height int64 // the newest block then
+	height int64 // the newest block when it was asked
 	until  time.Time
 }
 
@@ -93,18 +102,22 @@ func (t *sessionTable) init() error {
 }
 
 // check checks that the session is the chain's, in every field, and that the
-// supplier takes part in it.
-func (t *sessionTable) check(ctx context.Context, header *sessiontypes.SessionHeader, supplier string) error {
+// supplier takes part in it. It returns the session.
+func (t *sessionTable) check(
+	ctx context.Context,
+	header *sessiontypes.SessionHeader,
+	supplier string,
+) (*knownSession, error) {
 	session, err := t.lookUp(ctx, keyOf(header))
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case session.header != *header:
-		return relayer.ErrInvalidSession.Wrapf("header differs from the chain's session %s", session.header.SessionId)
+		return nil, relayer.ErrInvalidSession.Wrapf("header differs from the chain's session %s", session.header.SessionId)
 	case !slices.Contains(session.suppliers, supplier):
-		return relayer.ErrSupplierNotInSession.Wrapf("supplier %q, session %s", supplier, session.header.SessionId)
+		return nil, relayer.ErrSupplierNotInSession.Wrapf("supplier %q, session %s", supplier, session.header.SessionId)
 	}
-	return nil
+	return session, nil
 }
 
 // lookUp returns the session, from the table or from the chain.
@@ -163,10 +176,11 @@ func (t *sessionTable) land(key sessionKey) {
 // ask asks the chain for the session and remembers the answer.
 func (t *sessionTable) ask(ctx context.Context, key sessionKey) (*knownSession, error) {
 	t.queries.Add(1)
+	asked := t.height()
 	session, err := t.querier.Session(ctx, key.application, key.service, key.start)
 	switch {
 	case errors.Is(err, relayer.ErrNotFound):
-		return nil, t.refuse(key, err)
+		return nil, t.refuse(key, asked, err)
 	case err != nil:
 		// A gateway that follows another node can be one block ahead of this one.
 		if height := t.height(); height > 0 && key.start > height {
@@ -188,11 +202,11 @@ func (t *sessionTable) ask(ctx context.Context, key sessionKey) (*knownSession, 
 	return known, nil
 }
 
-// refuse remembers and returns that the session does not exist.
-func (t *sessionTable) refuse(key sessionKey, err error) error {
+// refuse remembers and returns that the session did not exist at a height.
+func (t *sessionTable) refuse(key sessionKey, height int64, err error) error {
 	cause := relayer.ErrUnknownSession.Wrapf("application %q has no session for service %q at height %d: %w",
 		key.application, key.service, key.start, err)
-	t.refused.Add(key, refusedSession{cause: cause, height: t.height(), until: t.now().Add(refusedFor)})
+	t.refused.Add(key, refusedSession{cause: cause, height: height, until: t.now().Add(refusedFor)})
 	return cause
 }
 
@@ -209,9 +223,9 @@ func (t *sessionTable) height() int64 {
 	return 0
 }
 
-// ended returns the sessions in the table that end at the height.
+// ended returns the sessions in the table that end at the height and were served.
 func (t *sessionTable) ended(height int64) []*knownSession {
 	return slices.DeleteFunc(t.known.Values(), func(s *knownSession) bool {
-		return s.header.SessionEndBlockHeight != height
+		return s.header.SessionEndBlockHeight != height || !s.served.Load()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -207,6 +208,47 @@ func TestFollow_NextSessionIsInTheTableBeforeItsFirstRelay(t *testing.T) {
 	if err := a.VerifyRelayRequest(context.Background(), sign(t, request, "gateway", "application"), service); err != nil {
 		t.Error(err)
 	}
+}
+
+// What a stranger has asked about once is not looked up for ever after.
+func TestFollow_SessionsWithoutAServedRelayAreNotLookedUp(t *testing.T) {
+	w := newWorld()
+	w.chain.blocks = observable.NewReplay[*relayer.Block](1)
+	a := w.authenticator(t)
+	defer a.Follow(context.Background())()
+	request := signed(t)
+	request.Payload = []byte("of a stranger")
+	refused(t, a.VerifyRelayRequest(context.Background(), request, service), relayer.ErrInvalidRingSignature)
+	next := header()
+	next.SessionId, next.SessionStartBlockHeight, next.SessionEndBlockHeight = "next", end+1, end+blocks
+	w.chain.advance(next)
+	for _, height := range []int64{end + 1, end + 2} {
+		// The parameters are asked for at each block, after all that was done at the one before.
+		before := w.count(shared)
+		if err := w.chain.blocks.Publish(context.Background(), &relayer.Block{Height: height}); err != nil {
+			t.Fatal(err)
+		}
+		for w.count(shared) == before {
+			runtime.Gosched()
+		}
+	}
+	w.times(t, session, 1)
+}
+
+// An answer that was given before the newest block says nothing about it.
+func TestVerifyRelayRequest_RefusalOfTheBlockBeforeIsNotBelieved(t *testing.T) {
+	w := newWorld()
+	release := make(chan struct{})
+	w.chain.hold, w.chain.held = release, make(chan struct{}, 2)
+	a := w.authenticator(t)
+	ended := make(chan error)
+	go func() { ended <- a.VerifyRelayRequest(context.Background(), madeUp(1), service) }() // awaited below
+	<-w.chain.held
+	w.chain.height++
+	close(release)
+	refused(t, <-ended, relayer.ErrUnknownSession)
+	refused(t, a.VerifyRelayRequest(context.Background(), madeUp(1), service), relayer.ErrUnknownSession)
+	w.times(t, session, 2)
 }
 
 func TestVerifyRelayRequest_PlaceholderRingsAreServedIfConfigured(t *testing.T) {

@@ -47,9 +47,10 @@
 //     most; at the bound relays that need another are refused with ErrRequestLimit.
 //
 // After a restart an account begins with what is stored of its session, and those
-// of unsettled sessions are opened before others of their application. Relays
-// that did not meet the difficulty are not stored, so that the sum is multiplied
-// by the difficulty, as settlement does it.
+// of unsettled sessions are opened before others of their application, or with the
+// next block if the chain could not be asked. Relays that did not meet the difficulty
+// are not stored, so that the sum is multiplied by the difficulty, as settlement does
+// it.
 //
 // Transports, and what becomes of relays, are left to others.
 package meter

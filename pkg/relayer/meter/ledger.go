@@ -8,6 +8,9 @@ import (
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
+// errOutdated says that accounts were closed whose settlement a purse does not show.
+var errOutdated = errors.New("what the application had to pay from was asked for before a settlement")
+
 // errUnknown says that the chain was not heard about what a budget follows from.
 var errUnknown = errors.New("what the application has to pay from is not known yet")
 
@@ -32,7 +35,8 @@ type account struct {
 	capacity uint64 // compute units that settlement pays
 	used     uint64 // compute units that are reserved or served
 	active   bool   // used since it was opened
-	refusing bool   // a relay was found not to be payable
+	refusing bool   // the last relay was found not to be payable
+	told     bool   // a refusal was the first since the purse was last looked at
 }
 
 // application is the payer of accounts. The ledger's lock guards it.
@@ -50,6 +54,7 @@ type ledger struct {
 	accounts     map[accountKey]*account
 	applications map[string]*application
 	inflation    *big.Rat // nil until it is known
+	closed       int64    // accounts that are settled at this height or before are closed
 	stats        Stats
 }
 
@@ -64,7 +69,7 @@ func newLedger(bound int) *ledger {
 // verdict is the answer to a reservation.
 type verdict struct {
 	payable bool
-	first   bool // the first of the account that is not payable since one was
+	first   bool // not payable, while the one before was, for the first time with this purse
 	left    uint64
 }
 
@@ -82,8 +87,8 @@ func (l *ledger) reserve(a *account, units uint64) verdict {
 	a.active = true
 	left := a.left()
 	if units > left {
-		first := !a.refusing
-		a.refusing = true
+		first := !a.refusing && !a.told
+		a.refusing, a.told = true, true
 		return verdict{first: first, left: left}
 	}
 	a.refusing = false
@@ -114,24 +119,27 @@ func (l *ledger) count(change func(*Stats)) {
 }
 
 // open adds the account, or returns the one that is there. The purse of its
-// application is the given one, or that which is known if p is nil.
+// application is the given one, or that which is known if p is nil or older. The error
+// wraps errOutdated if only an older one could tell; it is to be asked for again.
 func (l *ledger) open(a *account, p *purse, asOf int64) (*account, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if opened := l.accounts[a.key]; opened != nil {
 		return opened, nil
 	}
-	app := l.applications[a.application]
+	app, outdated := l.applications[a.application], asOf < l.closed
 	switch {
 	case len(l.accounts) >= l.max:
 		return nil, relayer.ErrRequestLimit.Wrapf("%d sessions are metered", l.max)
 	case l.inflation == nil, app == nil && p == nil:
 		return nil, errUnknown
+	case app == nil && outdated:
+		return nil, errOutdated
 	case app == nil:
 		app = &application{accounts: make(map[accountKey]*account)}
 		l.applications[a.application] = app
 	}
-	if p != nil {
+	if p != nil && !outdated && asOf >= app.asOf {
 		app.purse, app.asOf = *p, asOf
 	}
 	l.accounts[a.key] = a
@@ -173,8 +181,7 @@ func (l *ledger) rate(app *application) {
 		if owed[a.settles] == nil {
 			owed[a.settles] = new(big.Int)
 		}
-		settled := a.terms.worth(min(a.used, a.capacity))
-		owed[a.settles].Add(owed[a.settles], charge(settled, l.inflation))
+		owed[a.settles].Add(owed[a.settles], l.owed(a))
 	}
 	for _, a := range app.accounts {
 		earlier := new(big.Int)
@@ -183,21 +190,34 @@ func (l *ledger) rate(app *application) {
 				earlier.Add(earlier, upokt)
 			}
 		}
+		a.told = false
 		a.capacity = a.terms.capacity(a.terms.settlement(app.purse.less(earlier), l.inflation))
 	}
 }
 
+// owed returns what the application's stake is charged when the account is settled.
+// The lock is held and the inflation known.
+func (l *ledger) owed(a *account) *big.Int {
+	return charge(a.terms.worth(min(a.used, a.capacity)), l.inflation)
+}
+
 // close forgets the accounts that are settled at height or were before, and
-// applications without accounts.
+// applications without accounts. What is owed for them is taken off a purse that
+// does not show their settlement, until the next one is known.
 func (l *ledger) close(height int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = max(l.closed, height)
 	for address, app := range l.applications {
 		for key, a := range app.accounts {
-			if a.settles <= height {
-				delete(app.accounts, key)
-				delete(l.accounts, key)
+			if a.settles > height {
+				continue
 			}
+			if a.settles > app.asOf {
+				app.purse = app.purse.less(l.owed(a))
+			}
+			delete(app.accounts, key)
+			delete(l.accounts, key)
 		}
 		if len(app.accounts) == 0 {
 			delete(l.applications, address)

@@ -110,6 +110,31 @@ func TestReserve_RefundMakesRoomForAnotherRelay(t *testing.T) {
 	}
 }
 
+// Whoever has relays fail when nothing is left does not fill the log.
+func TestReserve_OperatorIsToldOfRefusalsOnceInABlock(t *testing.T) {
+	w := newPayable(t)
+	m := w.meter(config.Config{})
+	w.serve(m, 1, payable-1)
+	told := func() int { return strings.Count(w.log.String(), "can not pay") }
+	for range 10 {
+		last, err := reserve(m, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := reserve(m, 1); !errors.Is(err, relayer.ErrRateLimited) {
+			t.Fatal(err)
+		}
+		last.Refund()
+	}
+	if n := told(); n != 1 {
+		t.Errorf("the operator is told %d times", n)
+	}
+	w.at(m, 2) // with the stake that it had: one relay can be paid
+	if w.serve(m, 1, 10); told() != 2 {
+		t.Errorf("the operator is told %d times in two blocks", told())
+	}
+}
+
 func TestReserve_OverServicedWhereEnabled(t *testing.T) {
 	w := newPayable(t)
 	m := w.meter(config.Config{EnableOverServicing: true})

@@ -17,6 +17,10 @@ import (
 // their own; reading a large session from the store takes seconds.
 const openTime = time.Minute
 
+// purseAttempts is how often an application is asked for while blocks are worked on in
+// the meantime. Each takes as long as a block to come, the question far less.
+const purseAttempts = 3
+
 // flights are the accounts that are being opened.
 type flights struct {
 	mu     sync.Mutex
@@ -24,6 +28,8 @@ type flights struct {
 	// resuming holds a channel for each application whose sessions an earlier
 	// process left. It is closed when their accounts have been opened.
 	resuming map[string]chan struct{}
+	// postponed are those of them that could not be opened.
+	postponed []Unsettled
 }
 
 // flight is the opening of one account, for all who wait for it.
@@ -123,6 +129,17 @@ func (m *Meter) openNow(ctx context.Context, session *sessiontypes.SessionHeader
 			return nil, err
 		}
 	}
+	for range purseAttempts - 1 {
+		if opened, err := m.openWithPurse(ctx, a); !errors.Is(err, errOutdated) {
+			return opened, err
+		}
+	}
+	return m.openWithPurse(ctx, a)
+}
+
+// openWithPurse opens the account with what its application has to pay from, or what
+// is known of that if the chain cannot be asked.
+func (m *Meter) openWithPurse(ctx context.Context, a *account) (*account, error) {
 	p, asOf, err := m.purseOf(ctx, a.application)
 	if err == nil {
 		return m.ledger.open(a, &p, asOf)
@@ -172,14 +189,14 @@ func (m *Meter) usedBefore(ctx context.Context, header *sessiontypes.SessionHead
 }
 
 // purseOf asks for what the application has to pay from. It shows the settlements
-// up to the height that is returned, or may be one block older when a block
-// arrives at that moment, until that block is worked on.
+// up to the height that is returned, and when a block arrives at that moment perhaps
+// those of that block, which are then charged twice until it is worked on.
 func (m *Meter) purseOf(ctx context.Context, address string) (purse, int64, error) {
-	app, err := m.chain.applications.Application(ctx, address)
 	var asOf int64
 	if block := m.chain.blocks.Latest(); block != nil {
 		asOf = block.Height
 	}
+	app, err := m.chain.applications.Application(ctx, address)
 	if errors.Is(err, relayer.ErrNotFound) {
 		return emptyPurse(), asOf, nil
 	}

@@ -49,15 +49,27 @@ func (m *Meter) Stop(ctx context.Context) error {
 	}
 }
 
-// refresh brings the ledger up to the block: settled accounts are closed, what
-// applications have to pay from is asked for, and new sessions of those in use
-// are opened.
+// refresh brings the ledger up to the block: settled accounts are closed, those that
+// could not be opened are, what applications have to pay from is asked for, and new
+// sessions of those in use are opened.
 func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
 	m.ledger.close(block.Height)
-	if !m.ledger.metering() {
-		return nil
-	}
 	failures := &failures{}
+	m.openPostponed(ctx, failures)
+	if m.ledger.metering() {
+		m.renew(ctx, failures)
+		m.openNext(ctx, block.Height, failures)
+	}
+	if failures.number > 0 && ctx.Err() == nil {
+		m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
+		m.log.Warn("budgets could not be looked up, the last ones hold",
+			"height", block.Height, "failures", failures.number, "error", failures.first)
+	}
+	return nil
+}
+
+// renew asks for what all applications have to pay from.
+func (m *Meter) renew(ctx context.Context, failures *failures) {
 	failures.note(m.refreshInflation(ctx))
 	each(ctx, m.ledger.payers(), failures, func(ctx context.Context, address string) error {
 		p, asOf, err := m.purseOf(ctx, address)
@@ -66,13 +78,6 @@ func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
 		}
 		return err
 	})
-	m.openNext(ctx, block.Height, failures)
-	if failures.number > 0 && ctx.Err() == nil {
-		m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
-		m.log.Warn("budgets could not be looked up, the last ones hold",
-			"height", block.Height, "failures", failures.number, "error", failures.first)
-	}
-	return nil
 }
 
 // openNext opens the accounts of the sessions at height of the applications that

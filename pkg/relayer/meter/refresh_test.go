@@ -56,6 +56,18 @@ func TestRefresh_FailedLookupKeepsTheLastAnswer(t *testing.T) {
 	}
 }
 
+func TestRefresh_FailedLookupAtASettlementDoesNotForgetWhatWasOwed(t *testing.T) {
+	w := newWorld(t)
+	m := w.meter(config.Config{})
+	w.serve(m, 1, 6)
+	w.serve(m, 11, 1)
+	w.set(func() { w.broken["application"] = errDown })
+	w.at(m, 21) // settles the first session
+	if n := w.serve(m, 21, 100); n != 3 {
+		t.Errorf("%d relays of ten, of which seven were served before", n)
+	}
+}
+
 func TestRefresh_WhatEarlierSessionsOweIsTakenOffUntilTheyAreSettled(t *testing.T) {
 	w := newWorld(t) // one session pending
 	m := w.meter(config.Config{})
@@ -171,6 +183,44 @@ func TestStart_SessionsLeftByAnEarlierProcessAreOwedFor(t *testing.T) {
 	}
 }
 
+// restarted returns a meter of a process to which an earlier one has left a session of
+// seven relays, which was looked up in vain: that has failed with err.
+func (w *world) restarted(err error) *Meter {
+	w.t.Helper()
+	w.latest = &relayer.Block{Height: 11}
+	w.stored[accountKey{headerAt(1).SessionId, supplier}] = 7 * cost
+	w.broken["session"] = err
+	m := w.meter(config.Config{})
+	m.Start(Unsettled{headerAt(1), supplier})
+	if _, got := reserve(m, 11); !errors.Is(got, err) { // a relay waits for the end of that
+		w.t.Fatalf("got %v, want %v", got, err)
+	}
+	w.set(func() { clear(w.broken) })
+	return m
+}
+
+func TestStart_SessionsLeftThatCouldNotBeLookedUpAreOwedForWithTheNextBlock(t *testing.T) {
+	w := newWorld(t)
+	m := w.restarted(errDown)
+	w.at(m, 12)
+	if n := w.serve(m, 11, 100); n != 3 {
+		t.Errorf("%d relays of ten, of which seven are owed for", n)
+	}
+	asked := w.count("store")
+	if w.at(m, 13); w.count("store") != asked {
+		t.Error("looked up again")
+	}
+}
+
+func TestStart_SessionLeftOfAnApplicationThatIsGoneIsNotLookedUpAgain(t *testing.T) {
+	w := newWorld(t)
+	m := w.restarted(relayer.ErrNotFound)
+	asked := w.count("session")
+	if w.at(m, 12); w.count("session") != asked {
+		t.Error("looked up again")
+	}
+}
+
 func TestOpen_StakeThatShowsASettlementIsNotChargedForItAgain(t *testing.T) {
 	w := newWorld(t)
 	m := w.meter(config.Config{})
@@ -179,6 +229,47 @@ func TestOpen_StakeThatShowsASettlementIsNotChargedForItAgain(t *testing.T) {
 	w.set(func() { w.latest, w.stake = &relayer.Block{Height: 21}, 400 })
 	if n := w.serve(m, 21, 100); n != 4 {
 		t.Errorf("%d relays, the stake pays four", n)
+	}
+}
+
+// A stake from before a settlement is not taken for what is left after it.
+func TestOpen_StakeFromBeforeASettlementIsChargedForIt(t *testing.T) {
+	for name, workedOn := range map[string]bool{"block arrives": false, "block arrives and is worked on": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m := w.meter(config.Config{})
+			w.serve(m, 1, 6)
+			w.set(func() {
+				w.latest = &relayer.Block{Height: 20}
+				w.onTheWay = func() {
+					w.set(func() { w.latest, w.stake = &relayer.Block{Height: 21}, 400 })
+					if workedOn {
+						w.at(m, 21)
+					}
+				}
+			})
+			if n := w.serve(m, 21, 100); n != 4 {
+				t.Errorf("%d relays, the stake pays four", n)
+			}
+		})
+	}
+}
+
+func TestOpen_StakeFromBeforeASettlementDoesNotReplaceWhatIsKnownOfIt(t *testing.T) {
+	w := newWorld(t)
+	m := w.meter(config.Config{})
+	w.serve(m, 1, 6)
+	w.serve(m, 11, 1)
+	w.at(m, 20)
+	w.set(func() {
+		w.onTheWay = func() {
+			w.set(func() { w.broken["application"] = errDown })
+			w.at(m, 21)
+			w.set(func() { delete(w.broken, "application") })
+		}
+	})
+	if n := w.serve(m, 21, 100); n != 3 {
+		t.Errorf("%d relays of ten, of which seven were served before", n)
 	}
 }
 

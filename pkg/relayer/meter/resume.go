@@ -2,9 +2,12 @@ package meter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+
+	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
 // Unsettled is a session of a supplier whose claim is not settled yet.
@@ -46,12 +49,26 @@ func (m *Meter) resume(left []Unsettled) {
 	}
 }
 
-// openLeft opens the accounts one by one.
+// openLeft opens the accounts one by one. Those that cannot be opened now are opened
+// with the next block, unless their session does not exist any more.
 func (m *Meter) openLeft(ctx context.Context, left []Unsettled, failures *failures) error {
 	for _, u := range left {
-		if _, err := m.openNow(ctx, u.Session, u.Supplier); err != nil {
-			failures.note(err)
+		_, err := m.openNow(ctx, u.Session, u.Supplier)
+		failures.note(err)
+		if err != nil && !errors.Is(err, relayer.ErrNotFound) {
+			m.flights.mu.Lock()
+			m.flights.postponed = append(m.flights.postponed, u)
+			m.flights.mu.Unlock()
 		}
 	}
 	return ctx.Err()
+}
+
+// openPostponed opens the accounts that could not be opened before.
+func (m *Meter) openPostponed(ctx context.Context, failures *failures) {
+	m.flights.mu.Lock()
+	left := m.flights.postponed
+	m.flights.postponed = nil
+	m.flights.mu.Unlock()
+	_ = m.openLeft(ctx, left, failures) // which is that of ctx, or noted
 }

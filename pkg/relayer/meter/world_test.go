@@ -53,6 +53,7 @@ type world struct {
 	asked     map[string]int   // likewise
 	hold      chan struct{}    // questions wait for it, if there is one
 	arrived   chan string      // gets the name of each question that waits
+	onTheWay  func()           // what happens once while the answer about an application is on its way
 }
 
 func newWorld(t testing.TB) *world {
@@ -191,9 +192,15 @@ func (w *world) Application(_ context.Context, address string) (*apptypes.Applic
 		return nil, err
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	stake := cosmostypes.Coin{Denom: denom, Amount: math.NewInt(w.stake)}
-	return &apptypes.Application{Address: address, Stake: &stake, PerSessionSpendLimit: w.limit}, nil
+	answer := &apptypes.Application{Address: address, Stake: &stake, PerSessionSpendLimit: w.limit}
+	meanwhile := w.onTheWay
+	w.onTheWay = nil
+	w.mu.Unlock()
+	if meanwhile != nil {
+		meanwhile()
+	}
+	return answer, nil
 }
 
 func (w *world) TokenomicsParams(context.Context) (*tokenomicstypes.Params, error) {
