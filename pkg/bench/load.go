@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -90,6 +91,7 @@ type load struct {
 
 // worker is one connection and what it has seen.
 type worker struct {
+	number   int
 	conn     net.Conn
 	reader   *bufio.Reader
 	body     []byte // of the last reply
@@ -149,8 +151,8 @@ func (l *load) connect(ctx context.Context) ([]*worker, error) {
 		next    atomic.Int64
 	)
 	err := parallel(ctx, min(dialsAtOnce, l.run.Connections), func(ctx context.Context, _ int) error {
-		for int(next.Add(1)) <= l.run.Connections && ctx.Err() == nil {
-			w := &worker{refused: make(map[string]int), failed: make(map[string]int)}
+		for n := int(next.Add(1)); n <= l.run.Connections && ctx.Err() == nil; n = int(next.Add(1)) {
+			w := &worker{number: n, refused: make(map[string]int), failed: make(map[string]int)}
 			err := w.dial(l.run.Address)
 			mu.Lock()
 			if err == nil {
@@ -175,13 +177,25 @@ func (l *load) connect(ctx context.Context) ([]*worker, error) {
 }
 
 func (w *worker) dial(address string) error {
-	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+	dialer := net.Dialer{Timeout: 10 * time.Second, LocalAddr: networkOf(w.number)}
+	conn, err := dialer.Dial("tcp", address)
 	if err != nil {
 		return err
 	}
 	w.conn = conn
 	w.reader = bufio.NewReaderSize(conn, headBuffer)
 	return nil
+}
+
+// networks is how many networks the connections are from, as if there were as many gateways.
+const networks = 16
+
+// networkOf returns the address that a connection is made from, nil for any.
+func networkOf(connection int) net.Addr {
+	if runtime.GOOS != "linux" { // where all of 127.0.0.0/8 is the machine itself
+		return nil
+	}
+	return &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+connection%networks), 1)}
 }
 
 func (w *worker) hangUp() {

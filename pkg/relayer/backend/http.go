@@ -60,6 +60,8 @@ func NewHTTP(maxConnections, services int) *HTTP {
 		if services > 1 {
 			h.bound.each = max(1, h.bound.most/2)
 		}
+		// Those that are being made count: a request can have found another meanwhile.
+		h.transport.MaxConnsPerHost = int(h.bound.each)
 	}
 	return h
 }
