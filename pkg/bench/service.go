@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/seed52205347/relayminer/pkg/async"
 )
@@ -21,6 +23,9 @@ type Service struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // open; nil when closed
 }
+
+// acceptPause is the time after which a connection is accepted that could not be.
+const acceptPause = 10 * time.Millisecond
 
 // StartService starts a service on a free port of the loopback address whose answers
 // are JSON of the given number of bytes, at least 2. The caller must stop it.
@@ -69,8 +74,12 @@ func (s *Service) Stop(ctx context.Context) error {
 func (s *Service) accept(context.Context) error {
 	for {
 		conn, err := s.listener.Accept()
-		if err != nil {
-			return nil // closed
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil { // for want of open files, which others will close
+			time.Sleep(acceptPause)
+			continue
 		}
 		if !s.keep(conn) {
 			_ = conn.Close()

@@ -25,6 +25,7 @@ type benchFlags struct {
 	duration     time.Duration
 	rate         string
 	held         float64 // what rate says, if it is a number
+	direct       int     // connections to the service alone
 	answerBytes  int
 	store        string
 	durability   string

@@ -42,7 +42,7 @@ const directTime = 2 * time.Second
 func (b *relayBench) measurePhase(ctx context.Context, name string, run bench.Run) (*phase, error) {
 	p := &phase{Name: name, Rate: run.Rate}
 	direct := run
-	direct.Address, direct.Direct = b.loader.Service(), true
+	direct.Address, direct.Direct, direct.Connections = b.loader.Service(), true, b.flags.direct
 	if direct.Duration == 0 || direct.Duration > directTime {
 		direct.Duration = directTime
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -112,19 +113,24 @@ func (f *benchFlags) runRelay(ctx context.Context, out, progress io.Writer) (err
 
 // limitConnections makes room for the connections, or uses as many as there is room for.
 func (f *benchFlags) limitConnections(progress io.Writer) error {
-	// The relay miner has one with the client, and for a relay that is served one with the
-	// service; when there are many connections most have to wait.
-	wanted := uint64(f.connections + f.connections/2 + filesBeside)
-	allowed, err := bench.AllowFiles(wanted)
-	if err != nil || allowed >= wanted {
+	allowed, err := bench.AllowFiles(uint64(2*f.connections + filesBeside))
+	if err != nil {
 		return err
 	}
-	possible := (int(allowed) - filesBeside) * 2 / 3
-	if possible < 1 {
+	files := int(min(allowed, math.MaxInt32)) - filesBeside
+	if files < 1 {
 		return fmt.Errorf("--connections: %d open files are allowed, which is too few (raise the limit, as with ulimit -n)", allowed)
 	}
-	fmt.Fprintf(progress, "%d connections in place of %d: %d open files are allowed, and %d would be needed (raise the limit, as with ulimit -n)\n",
-		possible, f.connections, allowed, wanted)
+	// The load generator has both ends of connections to the service alone.
+	f.direct = min(f.connections, max(1, files/2))
+	// The relay miner has one with the client, and for a relay that is served one with the
+	// service; when there are many connections most have to wait.
+	possible := max(1, files/3*2)
+	if possible >= f.connections {
+		return nil
+	}
+	fmt.Fprintf(progress, "%d connections in place of %d: %d open files are allowed (raise the limit, as with ulimit -n)\n",
+		possible, f.connections, allowed)
 	f.connections = possible
 	return nil
 }

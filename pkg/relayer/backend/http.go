@@ -38,8 +38,8 @@ type HTTP struct {
 func NewHTTP(maxConnections, services int) *HTTP {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 	h := &HTTP{transport: &http.Transport{
-		DialContext:            dialer.DialContext,
-		TLSHandshakeTimeout:    dialTimeout,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: dialTimeout,
 		// There is no limit for all hosts: to keep it, net/http closes a connection
 		// whose last answer may not have been taken yet.
 		MaxIdleConnsPerHost:    maxIdle,
