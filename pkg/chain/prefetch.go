@@ -106,7 +106,7 @@ func (p *Prefetcher) at(ctx context.Context, height int64) error {
 			break
 		}
 		// The state that answers can be behind the block that was announced.
-		if i == maxAttempts || !rest(ctx, pause) {
+		if i == maxAttempts || !async.Sleep(ctx, pause) {
 			return err
 		}
 		pause = min(pause*pauseMultiple, maxPause)
@@ -149,7 +149,7 @@ func (p *Prefetcher) prepare(ctx context.Context, start int64, seen []sessionKey
 		if err := p.application(ctx, key, start); unasked(err) {
 			return err
 		}
-		if !rest(ctx, p.opts.Pause) {
+		if !async.Sleep(ctx, p.opts.Pause) {
 			return ctx.Err()
 		}
 	}
