@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/observable"
@@ -57,31 +55,36 @@ func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
 	if !m.ledger.metering() {
 		return nil
 	}
-	failures := &failures{}
-	failures.note(m.refreshInflation(ctx))
-	each(ctx, m.ledger.payers(), failures, func(ctx context.Context, address string) error {
-		p, asOf, err := m.purseOf(ctx, address)
+	var failed []error
+	if err := m.refreshInflation(ctx); err != nil {
+		failed = append(failed, err)
+	}
+	payers := m.ledger.payers()
+	failed = append(failed, async.Each(ctx, refreshWorkers, len(payers), func(ctx context.Context, i int) error {
+		p, asOf, err := m.purseOf(ctx, payers[i])
 		if err == nil {
-			m.ledger.setPurse(address, p, asOf)
+			m.ledger.setPurse(payers[i], p, asOf)
 		}
 		return err
-	})
-	m.openNext(ctx, block.Height, failures)
-	if failures.number > 0 && ctx.Err() == nil {
-		m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
+	})...)
+	failed = append(failed, m.openNext(ctx, block.Height)...)
+	if len(failed) > 0 && ctx.Err() == nil {
+		m.ledger.count(func(s *Stats) { s.RefreshFailures += uint64(len(failed)) })
 		m.log.Warn("budgets could not be looked up, the last ones hold",
-			"height", block.Height, "failures", failures.number, "error", failures.first)
+			"height", block.Height, "failures", len(failed), "error", failed[0])
 	}
 	return nil
 }
 
 // openNext opens the accounts of the sessions at height of the applications that
 // were used in the session before.
-func (m *Meter) openNext(ctx context.Context, height int64, failures *failures) {
+func (m *Meter) openNext(ctx context.Context, height int64) []error {
 	if len(m.suppliers) == 0 {
-		return
+		return nil
 	}
-	each(ctx, m.ledger.ended(height), failures, func(ctx context.Context, p pair) error {
+	ended := m.ledger.ended(height)
+	return async.Each(ctx, refreshWorkers, len(ended), func(ctx context.Context, i int) error {
+		p := ended[i]
 		session, err := m.chain.sessions.Session(ctx, p.application, p.service, height)
 		if errors.Is(err, relayer.ErrNotFound) {
 			return nil // the application has left the service
@@ -98,42 +101,6 @@ func (m *Meter) openNext(ctx context.Context, height int64, failures *failures) 
 		}
 		return errors.Join(errs...)
 	})
-}
-
-// each calls do for the items, refreshWorkers at a time, until ctx ends, and
-// notes what fails.
-func each[T any](ctx context.Context, items []T, failures *failures, do func(context.Context, T) error) {
-	group := async.NewGroup(ctx, async.OnFailure(func(_ string, err error) { failures.note(err) }))
-	var next atomic.Int64
-	work := func(ctx context.Context) error {
-		for i := next.Add(1); i <= int64(len(items)) && ctx.Err() == nil; i = next.Add(1) {
-			failures.note(do(ctx, items[i-1]))
-		}
-		return nil
-	}
-	for range min(refreshWorkers, len(items)) {
-		failures.note(group.Go("refresh", work))
-	}
-	failures.note(group.Wait(context.WithoutCancel(ctx)))
-}
-
-// failures are what went wrong at one block.
-type failures struct {
-	mu     sync.Mutex
-	number uint64
-	first  error
-}
-
-func (f *failures) note(err error) {
-	if err == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.number++
-	if f.first == nil {
-		f.first = err
-	}
 }
 
 // refreshInflation asks for the global inflation per claim.

@@ -2,9 +2,12 @@ package meter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // Unsettled is a session of a supplier whose claim is not settled yet.
@@ -30,14 +33,13 @@ func (m *Meter) resume(left []Unsettled) {
 	m.flights.mu.Unlock()
 
 	err := m.group.Go("resume accounts", func(ctx context.Context) error {
-		failures := &failures{}
-		each(ctx, payers, failures, func(ctx context.Context, address string) error {
-			defer close(resuming[address])
-			return m.openLeft(ctx, of[address], failures)
+		failed := async.Each(ctx, refreshWorkers, len(payers), func(ctx context.Context, i int) error {
+			defer close(resuming[payers[i]])
+			return m.openLeft(ctx, of[payers[i]])
 		})
-		if failures.number > 0 {
-			m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
-			return fmt.Errorf("%d of %d failed: %w", failures.number, len(left), failures.first)
+		if len(failed) > 0 {
+			m.ledger.count(func(s *Stats) { s.RefreshFailures += uint64(len(failed)) })
+			return fmt.Errorf("those of %d of %d applications failed: %w", len(failed), len(payers), failed[0])
 		}
 		return nil
 	})
@@ -46,12 +48,12 @@ func (m *Meter) resume(left []Unsettled) {
 	}
 }
 
-// openLeft opens the accounts one by one.
-func (m *Meter) openLeft(ctx context.Context, left []Unsettled, failures *failures) error {
+// openLeft opens the accounts one by one. The error joins those of all that failed.
+func (m *Meter) openLeft(ctx context.Context, left []Unsettled) error {
+	var errs []error
 	for _, u := range left {
-		if _, err := m.openNow(ctx, u.Session, u.Supplier); err != nil {
-			failures.note(err)
-		}
+		_, err := m.openNow(ctx, u.Session, u.Supplier)
+		errs = append(errs, err)
 	}
-	return ctx.Err()
+	return errors.Join(errs...)
 }
