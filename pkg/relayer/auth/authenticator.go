@@ -112,13 +112,18 @@ func (a *Authenticator) VerifyRelayRequest(
 	if err := a.checkHeights(ctx, meta.SessionHeader); err != nil {
 		return err
 	}
-	if err := a.sessions.check(ctx, meta.SessionHeader, meta.SupplierOperatorAddress); err != nil {
+	session, err := a.sessions.check(ctx, meta.SessionHeader, meta.SupplierOperatorAddress)
+	if err != nil {
 		return err
 	}
 	if err := a.rings.checkMembers(ctx, meta.SessionHeader, signature); err != nil {
 		return err
 	}
-	return a.verify(ctx, request, signature)
+	if err := a.verify(ctx, request, signature); err != nil {
+		return err
+	}
+	session.serve()
+	return nil
 }
 
 // verify checks the signature itself when its turn has come.
@@ -178,7 +183,8 @@ func (a *Authenticator) checkSupplier(operatorAddress, serviceID string) error {
 
 // Stats are counts since the start.
 type Stats struct {
-	// SessionQueries is how often the chain was asked for a session.
+	// SessionQueries is how often the chain was asked for a session that a request
+	// named.
 	SessionQueries uint64
 	// SessionsRefusedFromMemory is how many requests named a session of which
 	// the chain had just said that it does not exist.

@@ -17,7 +17,7 @@ import (
 type Meter struct {
 	chain       chain
 	usage       relayer.SessionUsage
-	suppliers   map[string]bool // for whose accounts sessions are opened ahead
+	suppliers   map[string]bool // for whom accounts are opened ahead
 	overService bool
 	log         *slog.Logger
 
@@ -45,9 +45,8 @@ var _ relayer.RelayMeter = (*Meter)(nil)
 // Option changes a Meter while it is constructed.
 type Option func(*Meter)
 
-// WithSuppliers names the operator addresses of the suppliers for which the next
-// session of an application is opened as soon as it begins. The default is none:
-// the first relay of each session opens it.
+// WithSuppliers names the operator addresses of the suppliers for which Prepare
+// opens accounts. The default is none: the first relay of each session opens it.
 func WithSuppliers(operatorAddresses ...string) Option {
 	return func(m *Meter) {
 		for _, address := range operatorAddresses {

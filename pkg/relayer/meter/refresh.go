@@ -47,9 +47,8 @@ func (m *Meter) Stop(ctx context.Context) error {
 	}
 }
 
-// refresh brings the ledger up to the block: settled accounts are closed, what
-// applications have to pay from is asked for, and new sessions of those in use
-// are opened.
+// refresh brings the ledger up to the block: settled accounts are closed, and what
+// applications have to pay from is asked for.
 func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
 	m.ledger.close(block.Height)
 	if !m.ledger.metering() {
@@ -67,40 +66,12 @@ func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
 		}
 		return err
 	})...)
-	failed = append(failed, m.openNext(ctx, block.Height)...)
 	if len(failed) > 0 && ctx.Err() == nil {
 		m.ledger.count(func(s *Stats) { s.RefreshFailures += uint64(len(failed)) })
 		m.log.Warn("budgets could not be looked up, the last ones hold",
 			"height", block.Height, "failures", len(failed), "error", failed[0])
 	}
 	return nil
-}
-
-// openNext opens the accounts of the sessions at height of the applications that
-// were used in the session before.
-func (m *Meter) openNext(ctx context.Context, height int64) []error {
-	if len(m.suppliers) == 0 {
-		return nil
-	}
-	ended := m.ledger.ended(height)
-	return async.Each(ctx, refreshWorkers, len(ended), func(ctx context.Context, i int) error {
-		p := ended[i]
-		session, err := m.chain.sessions.Session(ctx, p.application, p.service, height)
-		if errors.Is(err, relayer.ErrNotFound) {
-			return nil // the application has left the service
-		}
-		if err != nil {
-			return fmt.Errorf("next session of application %q: %w", p.application, err)
-		}
-		var errs []error
-		for _, supplier := range session.Suppliers {
-			if m.suppliers[supplier.OperatorAddress] {
-				_, err := m.open(ctx, session.Header, supplier.OperatorAddress)
-				errs = append(errs, err)
-			}
-		}
-		return errors.Join(errs...)
-	})
 }
 
 // refreshInflation asks for the global inflation per claim.
