@@ -25,27 +25,15 @@ func (p *parser) without(reason string, set setter) setter {
 }
 
 func (p *parser) text(dst *string) setter {
-	return func(path string, n *yaml.Node) {
-		if s, ok := p.scalar(path, n); ok {
-			*dst = s
-		}
-	}
+	return p.single(func(_, s string) { *dst = s })
 }
 
 func (p *parser) secret(dst *Secret) setter {
-	return func(path string, n *yaml.Node) {
-		if s, ok := p.scalar(path, n); ok {
-			*dst = Secret(s)
-		}
-	}
+	return p.single(func(_, s string) { *dst = Secret(s) })
 }
 
 func (p *parser) flag(dst *bool) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		// The words that YAML 1.1, the official relay miner's, has for them.
 		switch strings.ToLower(s) {
 		case "true", "yes", "on", "y":
@@ -55,7 +43,7 @@ func (p *parser) flag(dst *bool) setter {
 		default:
 			p.problem(path, "write true or false", "%s is neither true nor false", quote(s))
 		}
-	}
+	})
 }
 
 func (p *parser) count(dst *uint64) setter {
@@ -133,49 +121,37 @@ func (p *parser) seconds(dst *time.Duration) setter {
 }
 
 func (p *parser) duration(dst *time.Duration) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		d, err := time.ParseDuration(s)
 		if err != nil || d <= 0 {
 			p.problem(path, "write a number with a unit, such as 10ms", "%s is not a time greater than 0", quote(s))
 			return
 		}
 		*dst = d
-	}
+	})
 }
 
 func (p *parser) durability(dst *Durability) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		switch d := Durability(s); d {
 		case SyncBeforeReply, SyncAtIntervals:
 			*dst = d
 		default:
 			p.problem(path, "write reply or interval", "%s is not a durability", quote(s))
 		}
-	}
+	})
 }
 
 // size takes over a number of bytes.
 func (p *parser) size(dst *int64) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		bytes, ok := parseSize(s)
 		if !ok || bytes <= 0 {
 			p.problem(path, "write a number greater than 0 with a unit, such as 20MB", "%s is not a size", quote(s))
 			return
 		}
 		*dst = bytes
-	}
+	})
 }
 
 // parseSize reads a number of bytes such as "20MB", "20MiB", "20m" or "1.5 GB".
