@@ -14,7 +14,6 @@ import (
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 
 	"github.com/seed52205347/relayminer/pkg/async"
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
@@ -112,18 +111,11 @@ func (p *Prefetcher) Stop(ctx context.Context) error { return p.group.Stop(ctx) 
 // follow prepares sessions as blocks arrive. Where several wait the newest is as
 // good as all: it is in the session that is to be prepared.
 func (p *Prefetcher) follow(ctx context.Context) error {
-	blocks, leave := p.blocks.Blocks().Subscribe(
-		observable.WithName("prefetcher_blocks"), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
-	done := observable.ForEach(blocks, func(_ context.Context, b *relayer.Block) error {
+	return relayer.FollowBlocks(ctx, p.blocks, "prefetch", func(ctx context.Context, b *relayer.Block) {
 		if err := p.at(ctx, b.Height); err != nil && ctx.Err() == nil {
 			p.log.Debug("session is not prepared, to be tried again at the next block", "height", b.Height, "error", err)
 		}
-		return nil
-	}, observable.WithName("prefetch"))
-	<-ctx.Done()
-	leave()
-	<-done
-	return ctx.Err()
+	})
 }
 
 // at prepares the session that the block at height is in, unless that is done.

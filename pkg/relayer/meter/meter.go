@@ -24,10 +24,6 @@ type Meter struct {
 	ledger  *ledger
 	flights flights
 	group   *async.Group
-	pass    context.Context // of the work at each block
-	endPass context.CancelFunc
-	leave   func()          // unsubscribes from blocks
-	driven  <-chan struct{} // closed when the last block has been worked on
 }
 
 // chain is what the meter asks of the chain.
@@ -84,7 +80,6 @@ func NewRelayMeter(deps depinject.Config, opts ...Option) (*Meter, error) {
 	m.group = async.NewGroup(context.Background(), async.OnFailure(func(name string, err error) {
 		m.log.Error("metering failed", "work", name, "error", err)
 	}))
-	m.pass, m.endPass = context.WithCancel(context.Background())
 	return m, nil
 }
 

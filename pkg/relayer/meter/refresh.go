@@ -2,11 +2,9 @@ package meter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/seed52205347/relayminer/pkg/async"
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
@@ -17,42 +15,25 @@ const refreshWorkers = 8
 // an earlier process left: what they are owed is not there for later ones. It does
 // not block; relays of their applications wait for it. A meter is started once.
 func (m *Meter) Start(left ...Unsettled) {
-	blocks, leave := m.chain.blocks.Blocks().Subscribe(
-		observable.WithName("meter_blocks"),
-		// Only the newest block matters: while one is worked on, older ones that
-		// wait make way.
-		observable.WithBuffer(1),
-		observable.WithOverflow(observable.DropOldest),
-	)
-	m.leave = leave
-	m.driven = observable.ForEach(blocks, m.refresh,
-		observable.WithName("refresh_meter"), observable.WithContext(m.pass))
+	err := m.group.Supervise("refresh", async.Restart{}, func(ctx context.Context) error {
+		return relayer.FollowBlocks(ctx, m.chain.blocks, "refresh_meter", m.refresh)
+	})
+	if err != nil {
+		m.log.Error("budgets are not followed", "error", err)
+	}
 	m.resume(left)
 }
 
 // Stop ends all lookups and waits for them as long as ctx allows. Relays of
 // accounts that are not open are refused afterwards.
-func (m *Meter) Stop(ctx context.Context) error {
-	m.endPass()
-	err := m.group.Stop(ctx)
-	if m.leave == nil {
-		return err
-	}
-	m.leave()
-	select {
-	case <-m.driven:
-		return err
-	case <-ctx.Done():
-		return errors.Join(err, fmt.Errorf("relay meter: %w", context.Cause(ctx)))
-	}
-}
+func (m *Meter) Stop(ctx context.Context) error { return m.group.Stop(ctx) }
 
 // refresh brings the ledger up to the block: settled accounts are closed, and what
 // applications have to pay from is asked for.
-func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
+func (m *Meter) refresh(ctx context.Context, block *relayer.Block) {
 	m.ledger.close(block.Height)
 	if !m.ledger.metering() {
-		return nil
+		return
 	}
 	var failed []error
 	if err := m.refreshInflation(ctx); err != nil {
@@ -71,7 +52,6 @@ func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
 		m.log.Warn("budgets could not be looked up, the last ones hold",
 			"height", block.Height, "failures", len(failed), "error", failed[0])
 	}
-	return nil
 }
 
 // refreshInflation asks for the global inflation per claim.
