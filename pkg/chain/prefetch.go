@@ -19,13 +19,13 @@ import (
 
 const (
 	// prefetchWorkers is how many questions are asked at a time.
-	prefetchWorkers = 8
+	prefetchWorkers = 9
 	// prefetchBurst is how many applications are asked about without a pause: those
 	// used last, as soon as workers are free.
 	prefetchBurst = 128
-	// defaultPrefetchPause, with as many workers, lets a node be asked about 1600
-	// further applications a second at the most.
-	defaultPrefetchPause = 5 * time.Millisecond
+	// defaultPrefetchPause leaves the node time for others while it is asked about
+	// further applications.
+	defaultPrefetchPause = 2 * time.Millisecond
 	// prefetchTime bounds what is done at one block.
 	prefetchTime = 30 * time.Second
 	// idleSessions is for how many sessions after the last one with a relay an
@@ -54,8 +54,8 @@ type PrefetchOptions struct {
 	// Preparers are told of each session that is prepared, in this order. They leave
 	// those alone in which they have no supplier.
 	Preparers []SessionPreparer
-	// Pause is the time between two applications, of each of eight workers, after the
-	// first 128 applications. Zero means 5 milliseconds.
+	// Pause is the time between two applications, of each of nine workers, after the
+	// first 128 applications. Zero means 2 milliseconds.
 	Pause time.Duration
 }
 
