@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/testutil/child"
 	"github.com/seed52205347/relayminer/testutil/faultnode"
 )
@@ -52,14 +53,10 @@ func (c *chaos) follow(
 
 // pause returns when the time is over, or with the error of ctx.
 func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if !async.Sleep(ctx, d) {
 		return ctx.Err()
 	}
+	return nil
 }
 
 // watch is a pause in which the relay miner is started again if it ends, which is

@@ -20,6 +20,9 @@
 // in OnFailure. Supervise restarts a function that fails, a bounded number of
 // times, before it becomes such a failure.
 //
+// Each does many things a few at a time and waits for them; Sleep is a wait that a
+// context can end.
+//
 // A function that ignores its context cannot be ended from outside; the group
 // names it and goes on counting it until it returns.
 package async

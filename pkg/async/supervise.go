@@ -96,21 +96,9 @@ func (g *Group) Supervise(name string, restart Restart, fn func(ctx context.Cont
 			}
 			pause := r.pause(failures)
 			r.OnRetry(name, failures, pause, err)
-			if !sleep(ctx, pause) {
+			if !Sleep(ctx, pause) {
 				return nil
 			}
 		}
 	})
-}
-
-// sleep waits for d and reports false if ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // Run says how requests are sent.
@@ -213,7 +215,7 @@ func (l *load) work(ctx context.Context, w *worker) {
 		if n >= l.run.Limit || ctx.Err() != nil {
 			return
 		}
-		if !sleepUntil(ctx, w.idle) {
+		if !async.Sleep(ctx, time.Until(w.idle)) {
 			return
 		}
 		since, ok := l.await(ctx, w, n)
@@ -240,28 +242,12 @@ func (l *load) await(ctx context.Context, w *worker, n int) (since time.Time, ok
 	if !now.Before(due) {
 		return due, true
 	}
-	if !sleepUntil(ctx, due) {
+	if !async.Sleep(ctx, time.Until(due)) {
 		return due, false
 	}
 	now = time.Now()
 	w.late = append(w.late, now.Sub(due))
 	return now, true
-}
-
-// sleepUntil returns false if ctx ends before.
-func sleepUntil(ctx context.Context, due time.Time) bool {
-	left := time.Until(due)
-	if left <= 0 {
-		return true
-	}
-	timer := time.NewTimer(left)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // failure returns what went wrong without addresses, so that there are few kinds of it.

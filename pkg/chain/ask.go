@@ -155,15 +155,3 @@ func attempt(ctx context.Context, each time.Duration, call func(context.Context)
 	defer cancel()
 	return call(ctx)
 }
-
-// rest waits for d and reports false if ctx ends first.
-func rest(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

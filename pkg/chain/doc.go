@@ -15,8 +15,8 @@
 //   - Queries answers the relayer's questions. What is pinned to a height is the
 //     same for ever and is remembered in bounded caches; what is true only now
 //     is remembered until the next block at most.
-//   - Prefetcher asks, when a session begins, what its first relays would have to
-//     wait for.
+//   - Prefetcher prepares a session when it begins: it asks what the first relays
+//     would have to wait for, and has others learn what they need of the answers.
 //   - package tx, below, brings messages on chain through Node's Simulate,
 //     Broadcast and FindTx.
 //

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // maxLag is how many blocks a server may be behind the highest height known
@@ -289,7 +291,7 @@ func (p *pool) call(
 			i--
 			continue
 		}
-		if i == maxAttempts || !rest(ctx, pause) {
+		if i == maxAttempts || !async.Sleep(ctx, pause) {
 			return s, err
 		}
 		pause = min(pause*pauseMultiple, maxPause)

@@ -9,62 +9,98 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cosmossdk.io/depinject"
+	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 
 	"github.com/seed52205347/relayminer/pkg/async"
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
-// defaultPrefetchPause lets fifty applications a second be asked about: a few
-// hundred questions at most, one after another.
-const defaultPrefetchPause = 20 * time.Millisecond
+const (
+	// prefetchWorkers is how many questions are asked at a time.
+	prefetchWorkers = 9
+	// prefetchBurst is how many applications are asked about without a pause: those
+	// used last, as soon as workers are free.
+	prefetchBurst = 128
+	// defaultPrefetchPause leaves the node time for others while it is asked about
+	// further applications.
+	defaultPrefetchPause = 2 * time.Millisecond
+	// prefetchTime bounds what is done at one block.
+	prefetchTime = 30 * time.Second
+	// idleSessions is for how many sessions after the last one with a relay an
+	// application is prepared for. More than one, since our suppliers are not drawn for
+	// each.
+	idleSessions = 4
+)
 
-// PrefetchOptions says for whom sessions are prepared.
-type PrefetchOptions struct {
-	// Suppliers are the operator addresses that are served for. An application is
-	// asked about if one of them took part in a session of it before.
-	Suppliers []string
-	// Services are the ids of the services that are served.
-	Services []string
-	// Pause is the time between two applications. Zero means 20 milliseconds.
-	Pause time.Duration
-	// Logger is told of questions that got no answer. Nil means slog.Default.
-	Logger *slog.Logger
+// SessionPreparer is who has something to learn for the relays of a session.
+type SessionPreparer interface {
+	// Prepare learns what the first relays of the session would have to wait for. It
+	// may be called again for the same session. An error that wraps
+	// relayer.ErrInternal says that the chain or the store could not be asked; others
+	// are answers.
+	Prepare(ctx context.Context, session *sessiontypes.Session) error
 }
 
-// Prefetcher asks, with the first block of a session, what the first relays of the
-// session would have to wait for: the shared parameters, price and difficulty of
-// the services, and of each application whose sessions were asked for since the
-// session before: its session, its record and the public keys of its ring. The
-// answers are remembered by its Queries as if a relay had asked. It asks one
-// question at a time; a relay that comes earlier asks for itself.
+// PrefetchOptions says which sessions are prepared, and for whom.
+type PrefetchOptions struct {
+	// Services are the ids of the services that are served.
+	Services []string
+	// Served returns the sessions that began at height from or later, and before height
+	// before, in which relays were served, one for each application and service. The
+	// first are prepared first. The slice is the caller's.
+	Served func(from, before int64) []*sessiontypes.SessionHeader
+	// Preparers are told of each session that is prepared, in this order. They leave
+	// those alone in which they have no supplier.
+	Preparers []SessionPreparer
+	// Pause is the time between two applications, of each of nine workers, after the
+	// first 128 applications. Zero means 2 milliseconds.
+	Pause time.Duration
+}
+
+// Prefetcher prepares sessions when they begin, so that their first relays need not
+// wait for the chain: it asks for the shared parameters, price and difficulty of the
+// services, and for the session of each application that was served in one of the
+// four sessions before, which it hands to those who prepare for it. It asks about a few
+// applications at once, and where there are many spreads that over time. What could not
+// be asked for is tried again, a few times within the block, then with each block of
+// the session. A relay that comes earlier asks for itself.
 //
 // The owner calls Stop when done with it.
 type Prefetcher struct {
-	queries *Queries
-	blocks  relayer.BlockSource
-	opts    PrefetchOptions
-	group   *async.Group
+	blocks   relayer.BlockSource
+	shared   relayer.SharedQuerier
+	services relayer.ServiceQuerier
+	sessions relayer.SessionQuerier
+	log      *slog.Logger
+	opts     PrefetchOptions
+	group    *async.Group
+
+	// Of the session that is being prepared: its start, and those that were served
+	// before whose next session it is. They belong to the goroutine that follows blocks.
+	start int64
+	left  []*sessiontypes.SessionHeader
 
 	prepared atomic.Int64 // start of the last session that was prepared, 0 before
 }
 
-// NewPrefetcher returns a prefetcher that is at work. The error wraps ErrConfig if
-// queries or blocks are missing.
-func NewPrefetcher(queries *Queries, blocks relayer.BlockSource, opts PrefetchOptions) (*Prefetcher, error) {
-	if queries == nil || blocks == nil {
-		return nil, fmt.Errorf("%w: prefetcher without queries or blocks", ErrConfig)
+// NewPrefetcher returns a prefetcher that is at work.
+//
+// Required dependencies:
+//   - relayer.BlockSource
+//   - relayer.SharedQuerier, relayer.ServiceQuerier, relayer.SessionQuerier
+//   - *slog.Logger
+func NewPrefetcher(deps depinject.Config, opts PrefetchOptions) (*Prefetcher, error) {
+	p := &Prefetcher{opts: opts}
+	if err := depinject.Inject(deps, &p.blocks, &p.shared, &p.services, &p.sessions, &p.log); err != nil {
+		return nil, fmt.Errorf("prefetcher: %w", err)
 	}
-	if opts.Pause <= 0 {
-		opts.Pause = defaultPrefetchPause
+	if p.opts.Pause <= 0 {
+		p.opts.Pause = defaultPrefetchPause
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
-	}
-	p := &Prefetcher{queries: queries, blocks: blocks, opts: opts}
 	p.group = async.NewGroup(context.Background(), async.OnFailure(func(name string, err error) {
-		opts.Logger.Error("prefetcher failed", "goroutine", name, "error", err)
+		p.log.Error("prefetcher failed", "goroutine", name, "error", err)
 	}))
 	return p, p.group.Supervise("prefetcher", async.Restart{}, p.follow)
 }
@@ -75,23 +111,18 @@ func (p *Prefetcher) Stop(ctx context.Context) error { return p.group.Stop(ctx) 
 // follow prepares sessions as blocks arrive. Where several wait the newest is as
 // good as all: it is in the session that is to be prepared.
 func (p *Prefetcher) follow(ctx context.Context) error {
-	blocks, leave := p.blocks.Blocks().Subscribe(
-		observable.WithName("prefetcher_blocks"), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
-	done := observable.ForEach(blocks, func(_ context.Context, b *relayer.Block) error {
+	return relayer.FollowBlocks(ctx, p.blocks, "prefetch", func(ctx context.Context, b *relayer.Block) {
 		if err := p.at(ctx, b.Height); err != nil && ctx.Err() == nil {
-			p.opts.Logger.Debug("session is not prepared, to be tried again at the next block", "height", b.Height, "error", err)
+			p.log.Debug("session is not prepared, to be tried again at the next block", "height", b.Height, "error", err)
 		}
-		return nil
-	}, observable.WithName("prefetch"))
-	<-ctx.Done()
-	leave()
-	<-done
-	return ctx.Err()
+	})
 }
 
 // at prepares the session that the block at height is in, unless that is done.
 func (p *Prefetcher) at(ctx context.Context, height int64) error {
-	params, err := p.queries.SharedParams(ctx)
+	ctx, cancel := context.WithTimeout(ctx, prefetchTime)
+	defer cancel()
+	params, err := p.shared.SharedParams(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,78 +130,81 @@ func (p *Prefetcher) at(ctx context.Context, height int64) error {
 	if start <= p.prepared.Load() {
 		return nil
 	}
-	seen := p.ours(p.queries.seen.before(start))
+	if start != p.start {
+		from := start - idleSessions*int64(params.NumBlocksPerSession)
+		p.start, p.left = start, p.opts.Served(from, start)
+	}
 	pause := firstPause
 	for i := 1; ; i++ {
-		if err = p.prepare(ctx, start, seen); err == nil {
+		if err = p.prepare(ctx); err == nil {
 			break
 		}
 		// The state that answers can be behind the block that was announced.
-		if i == maxAttempts || !rest(ctx, pause) {
+		if i == maxAttempts || !async.Sleep(ctx, pause) {
 			return err
 		}
 		pause = min(pause*pauseMultiple, maxPause)
 	}
-	p.queries.seen.forget(start)
 	p.prepared.Store(start)
 	return nil
 }
 
-// ours returns those of the sessions that our suppliers took part in.
-func (p *Prefetcher) ours(keys []sessionKey) []sessionKey {
-	return slices.DeleteFunc(keys, func(key sessionKey) bool {
-		remembered, ok := p.queries.sessions.answers.Peek(key)
-		return !ok || !slices.ContainsFunc(remembered.value.GetSuppliers(), p.isOurs)
+// prepare asks what is left to ask about the session: one worker asks what concerns all,
+// the others about the applications.
+func (p *Prefetcher) prepare(ctx context.Context) error {
+	errs := async.Each(ctx, prefetchWorkers, 1+len(p.left), func(ctx context.Context, i int) error {
+		if i == 0 {
+			return p.common(ctx)
+		}
+		if err := p.application(ctx, p.left[i-1]); err != nil {
+			return err
+		}
+		p.left[i-1] = nil
+		if i > prefetchBurst {
+			async.Sleep(ctx, p.opts.Pause)
+		}
+		return nil
 	})
+	p.left = slices.DeleteFunc(p.left, func(served *sessiontypes.SessionHeader) bool { return served == nil })
+	return append(errs, ctx.Err())[0]
 }
 
-func (p *Prefetcher) isOurs(s *sharedtypes.Supplier) bool {
-	return slices.Contains(p.opts.Suppliers, s.GetOperatorAddress())
-}
-
-// prepare asks about the session from start. The error is that of a chain that
-// could not be asked; what it answers with an error is left to the relay that asks.
-func (p *Prefetcher) prepare(ctx context.Context, start int64, seen []sessionKey) error {
-	for _, height := range []int64{start, max(start-1, 1)} { // the second is of relays in the grace period
-		if _, err := p.queries.SharedParamsAt(ctx, height); unasked(err) {
+// common asks about what is the same for all applications. The error is that of a chain
+// that could not be asked; what it answers with an error is left to the relay that asks.
+func (p *Prefetcher) common(ctx context.Context) error {
+	for _, height := range []int64{p.start, max(p.start-1, 1)} { // the second is of relays in the grace period
+		if _, err := p.shared.SharedParamsAt(ctx, height); unasked(err) {
 			return err
 		}
 	}
 	for _, service := range p.opts.Services {
-		_, err := p.queries.ComputeUnitsPerRelayAt(ctx, service, start)
+		_, err := p.services.ComputeUnitsPerRelayAt(ctx, service, p.start)
 		if !unasked(err) {
-			_, err = p.queries.DifficultyTargetAt(ctx, service, start)
+			_, err = p.services.DifficultyTargetAt(ctx, service, p.start)
 		}
 		if unasked(err) {
 			return err
 		}
 	}
-	for _, key := range seen {
-		if err := p.application(ctx, key, start); unasked(err) {
-			return err
-		}
-		if !rest(ctx, p.opts.Pause) {
-			return ctx.Err()
-		}
-	}
 	return nil
 }
 
-// application asks about one application.
-func (p *Prefetcher) application(ctx context.Context, key sessionKey, start int64) error {
-	if _, err := p.queries.session(ctx, key.application, key.service, start); err != nil {
-		return err
+// application prepares the session that follows one that was served.
+func (p *Prefetcher) application(ctx context.Context, served *sessiontypes.SessionHeader) error {
+	session, err := p.sessions.Session(ctx, served.ApplicationAddress, served.ServiceId, p.start)
+	if errors.Is(err, relayer.ErrNotFound) {
+		return nil // the application has left the service
 	}
-	app, err := p.queries.Application(ctx, key.application)
 	if err != nil {
 		return err
 	}
-	for _, member := range append([]string{app.Address}, app.DelegateeGatewayAddresses...) {
-		if _, err := p.queries.PubKey(ctx, member); err != nil {
-			return err
+	var errs []error
+	for _, preparer := range p.opts.Preparers {
+		if err := preparer.Prepare(ctx, session); errors.Is(err, relayer.ErrInternal) {
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // unasked reports whether the chain could not be asked as things stand.

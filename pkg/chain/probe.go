@@ -10,6 +10,8 @@ import (
 	"github.com/cosmos/cosmos-sdk/client/grpc/cmtservice"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 const (
@@ -43,7 +45,7 @@ func (n *Node) establish(ctx context.Context) error {
 			}
 			return nil
 		}
-		if hopeless || i == maxAttempts || !rest(ctx, pause) {
+		if hopeless || i == maxAttempts || !async.Sleep(ctx, pause) {
 			return errors.Join(missing...)
 		}
 		pause = min(pause*pauseMultiple, maxPause)
@@ -164,7 +166,7 @@ func (n *Node) lookAt(ctx context.Context, p *pool, s *server) {
 		return err
 	}
 	err := attempt(ctx, n.timeout, look)
-	if Unready(err) && rest(ctx, firstPause) {
+	if Unready(err) && async.Sleep(ctx, firstPause) {
 		err = attempt(ctx, n.timeout, look)
 	}
 	if err != nil && n.base.Err() != nil {

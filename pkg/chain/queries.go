@@ -58,8 +58,6 @@ type Queries struct {
 	events       *memo[int64, *relayer.BlockEvents]
 
 	results chan struct{} // a place for each block whose results are fetched at once
-
-	seen *seenSessions // asked for since the last session was prepared
 }
 
 // nothing is the key of a question without parameters.
@@ -87,7 +85,7 @@ var (
 // NewQueries returns queries that are answered by the node. Answers about the
 // present are renewed with each block that the node's BlockDriver sees.
 func NewQueries(node *Node) *Queries {
-	q := &Queries{node: node, results: make(chan struct{}, resultsAtOnce), seen: newSeenSessions()}
+	q := &Queries{node: node, results: make(chan struct{}, resultsAtOnce)}
 	q.sessions = newMemo(node, maxSessions, q.askSession)
 	q.sharedNow = newMemo(node, one, q.askSharedParams)
 	q.sharedAt = newMemo(node, maxHeights, q.askSharedParamsAt)

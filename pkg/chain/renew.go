@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // errSilent says that a subscription did not tell of blocks that there are.
@@ -32,7 +34,7 @@ func (d *BlockDriver) subscribe(ctx context.Context, events chan<- head) error {
 			d.log.Warn("block subscription broke", "error", err)
 			pause = time.Second
 		}
-		if !rest(ctx, pause) {
+		if !async.Sleep(ctx, pause) {
 			break
 		}
 		pause = min(2*pause, maxBackoff)

@@ -33,18 +33,8 @@ const aheadTolerance = 1
 //
 // The error wraps relayer.ErrNotFound when the application does not exist, is
 // not active or not staked for the service then, and ErrHeightAhead when the
-// node has not reached the height, but for one block. The application counts as
-// seen by a Prefetcher.
+// node has not reached the height, but for one block.
 func (q *Queries) Session(ctx context.Context, application, serviceID string, height int64) (*sessiontypes.Session, error) {
-	session, err := q.session(ctx, application, serviceID, height)
-	if err == nil {
-		q.seen.add(sessionKey{application, serviceID, session.GetHeader().GetSessionStartBlockHeight()})
-	}
-	return session, err
-}
-
-// session is Session for who only prepares for it.
-func (q *Queries) session(ctx context.Context, application, serviceID string, height int64) (*sessiontypes.Session, error) {
 	if height < 1 {
 		return nil, noHeight("session", height)
 	}

@@ -3,13 +3,13 @@ package relayer_test
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
 	"cosmossdk.io/depinject"
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
+	"go.uber.org/goleak"
 	"go.uber.org/mock/gomock"
 
 	"github.com/seed52205347/relayminer/pkg/observable"
@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	cosmostypes.GetConfig().SetBech32PrefixForAccount("pokt", "poktpub")
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/desertbit/timer.timerRoutine"))
 }
 
 // parts are mocks of what a relay miner is made of.

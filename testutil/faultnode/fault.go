@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // Handler answers a call. No answer, nil, is silence: the client waits until it
@@ -55,14 +57,10 @@ func Cut() Fault {
 // heard by the node.
 func Delay(d time.Duration) Fault {
 	return FaultFunc(func(ctx context.Context, call *Call, next Handler) *Answer {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			return next(ctx, call)
-		case <-ctx.Done():
+		if !async.Sleep(ctx, d) {
 			return nil
 		}
+		return next(ctx, call)
 	})
 }
 

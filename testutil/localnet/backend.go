@@ -2,7 +2,6 @@ package localnet
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // Bounds of what a Backend reads and writes, in bytes.
@@ -92,27 +93,12 @@ func (b *Backend) Close() error {
 func (b *Backend) count(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.requests.Add(1)
-		if !wait(r.Context(), time.Duration(b.delay.Load())) {
+		if !async.Sleep(r.Context(), time.Duration(b.delay.Load())) {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBackendBody)
 		next.ServeHTTP(w, r)
 	})
-}
-
-// wait returns false if the context ended first.
-func wait(ctx context.Context, delay time.Duration) bool {
-	if delay <= 0 {
-		return true
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func serveStatus(w http.ResponseWriter, r *http.Request) {

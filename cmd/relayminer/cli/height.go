@@ -7,7 +7,6 @@ import (
 	"log/slog"
 
 	"github.com/seed52205347/relayminer/pkg/async"
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/session/store"
 )
@@ -64,21 +63,15 @@ func keepHeight(to cursors, blocks relayer.BlockSource, log *slog.Logger) (*heig
 func (k *heightKeeper) Stop(ctx context.Context) error { return k.group.Stop(ctx) }
 
 func (k *heightKeeper) follow(ctx context.Context) error {
-	blocks, leave := k.blocks.Blocks().Subscribe(
-		observable.WithName("height_blocks"), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
-	done := observable.ForEach(blocks, func(_ context.Context, b *relayer.Block) error {
+	err := relayer.FollowBlocks(ctx, k.blocks, "write_height", func(_ context.Context, b *relayer.Block) {
 		if b.Height >= k.written+cursorBlocks {
 			k.write(b.Height)
 		}
-		return nil
-	}, observable.WithName("write_height"))
-	<-ctx.Done()
-	leave()
-	<-done
+	})
 	if latest := k.blocks.Latest(); latest != nil && latest.Height > k.written {
 		k.write(latest.Height)
 	}
-	return ctx.Err()
+	return err
 }
 
 // write writes a height down. A store that cannot be written to tells so for every

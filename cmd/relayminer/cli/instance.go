@@ -72,9 +72,6 @@ type Instance struct {
 	prefetcher *chain.Prefetcher
 	height     *heightKeeper
 
-	// unfollow ends the authenticator's look at blocks, nil before Start.
-	unfollow func()
-
 	endpoints []*endpoint // metrics, profiles, pings
 }
 
@@ -199,18 +196,11 @@ func openRings(log *slog.Logger) (*ring.Verifier, error) {
 
 // join joins the parts into a relay miner.
 func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, keys *chain.Keys) error {
-	queries := chain.NewQueries(i.node)
 	base := depinject.Supply(
 		cfg, opts.Log, keys, i.node, i.blocks, i.store, i.rings,
-		queries, &relayer.Receipts{}, storedUsage{i.store},
+		chain.NewQueries(i.node), &relayer.Receipts{}, storedUsage{i.store},
 	)
-	if err := i.assemble(base, cfg, keys, opts.Decorate); err != nil {
-		return err
-	}
-	var err error
-	i.prefetcher, err = chain.NewPrefetcher(queries, i.blocks, chain.PrefetchOptions{
-		Suppliers: keys.Addresses(), Services: serviceIDs(cfg), Logger: opts.Log,
-	})
+	err := i.assemble(base, cfg, keys, opts.Decorate)
 	if err != nil {
 		return err
 	}
@@ -219,8 +209,9 @@ func (i *Instance) join(ctx context.Context, opts Options, cfg *config.Config, k
 	return err
 }
 
-// assemble builds the parts around the submitter. The sessions manager stops it, so that
-// it concludes from the outcomes of transactions that are followed to the last.
+// assemble builds the parts around the submitter, and what prepares sessions for them.
+// The sessions manager stops the submitter, so that it concludes from the outcomes of
+// transactions that are followed to the last.
 func (i *Instance) assemble(base depinject.Config, cfg *config.Config, keys *chain.Keys, decorate Decorators) error {
 	txs, err := decorate.TxSubmitter.around(base, i.txs)
 	if err != nil {
@@ -228,6 +219,13 @@ func (i *Instance) assemble(base depinject.Config, cfg *config.Config, keys *cha
 	}
 	i.parts, err = wire(depinject.Configs(base, depinject.Supply(txs)), cfg, keys, decorate,
 		i.fatal.Fail, session.WithSubmitterStop(i.txs.Stop))
+	if err != nil {
+		return err
+	}
+	i.prefetcher, err = chain.NewPrefetcher(base, chain.PrefetchOptions{
+		Services: serviceIDs(cfg), Served: i.parts.auth.Served,
+		Preparers: []chain.SessionPreparer{i.parts.auth, i.parts.meter},
+	})
 	return err
 }
 
@@ -258,9 +256,6 @@ func (i *Instance) openAdmin(opts Options, cfg *config.Config) error {
 
 // Start serves relays.
 func (i *Instance) Start(ctx context.Context) error {
-	if i.unfollow == nil {
-		i.unfollow = i.parts.auth.Follow(context.WithoutCancel(ctx))
-	}
 	if err := i.keeper.Start(ctx); err != nil {
 		return err
 	}
@@ -304,8 +299,8 @@ func (i *Instance) Stop(ctx context.Context) error {
 // close closes what is open: whoever needs something is closed before it.
 func (i *Instance) close(ctx context.Context) error {
 	var errs []error
-	if i.unfollow != nil {
-		i.unfollow()
+	if i.prefetcher != nil { // has accounts opened, which reads the store
+		errs = append(errs, i.prefetcher.Stop(ctx))
 	}
 	for _, e := range i.endpoints {
 		errs = append(errs, e.stop())
@@ -336,9 +331,6 @@ func (i *Instance) close(ctx context.Context) error {
 	}
 	if i.store != nil {
 		errs = append(errs, i.store.Close(ctx))
-	}
-	if i.prefetcher != nil {
-		errs = append(errs, i.prefetcher.Stop(ctx))
 	}
 	if i.blocks != nil {
 		errs = append(errs, i.blocks.Stop(ctx))

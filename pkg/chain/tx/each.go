@@ -2,8 +2,6 @@ package tx
 
 import (
 	"context"
-	"fmt"
-	"sync/atomic"
 
 	"github.com/seed52205347/relayminer/pkg/async"
 )
@@ -17,19 +15,11 @@ func each(atOnce, n int, f func(i int)) {
 		}
 		return
 	}
-	var next atomic.Int64
-	group := async.NewGroup(context.Background())
-	for worker := range min(atOnce, n) {
-		// Fails only for a group that was stopped; this one is new.
-		_ = group.Go(fmt.Sprintf("caller %d", worker), func(context.Context) error {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				f(int(i))
-			}
-			return nil
-		})
-	}
-	_ = group.Stop(context.Background()) // waits for all of them, whatever they do
-	if err := group.Err(); err != nil {
-		panic(err)
+	errs := async.Each(context.Background(), atOnce, n, func(_ context.Context, i int) error {
+		f(i)
+		return nil
+	})
+	if len(errs) > 0 {
+		panic(errs[0])
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/chain"
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
@@ -130,27 +129,12 @@ func NewSubmitter(node Node, blocks relayer.BlockSource, keys Keys, opts Options
 		"submitter blocks": func(context.Context, *relayer.Block) { s.wakeAll() },
 		"submitter limits": func(ctx context.Context, b *relayer.Block) { s.learnLimits(ctx, b.Height) },
 	} {
-		work := func(ctx context.Context) error { return s.follow(ctx, name, f) }
+		work := func(ctx context.Context) error { return relayer.FollowBlocks(ctx, s.blocks, name, f) }
 		if err := s.group.Supervise(name, async.Restart{}, work); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
-}
-
-// follow calls f with each block. What matters is that there is a newer block, not
-// each of them, so the oldest is dropped where several wait.
-func (s *Submitter) follow(ctx context.Context, name string, f func(context.Context, *relayer.Block)) error {
-	heads, unsubscribe := s.blocks.Blocks().Subscribe(
-		observable.WithName(name), observable.WithBuffer(1), observable.WithOverflow(observable.DropOldest))
-	done := observable.ForEach(heads, func(_ context.Context, b *relayer.Block) error {
-		f(ctx, b)
-		return nil
-	})
-	<-ctx.Done()
-	unsubscribe()
-	<-done
-	return nil
 }
 
 func (s *Submitter) wakeAll() {

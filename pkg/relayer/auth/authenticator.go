@@ -183,7 +183,8 @@ func (a *Authenticator) checkSupplier(operatorAddress, serviceID string) error {
 
 // Stats are counts since the start.
 type Stats struct {
-	// SessionQueries is how often the chain was asked for a session.
+	// SessionQueries is how often the chain was asked for a session that a request
+	// named.
 	SessionQueries uint64
 	// SessionsRefusedFromMemory is how many requests named a session of which
 	// the chain had just said that it does not exist.

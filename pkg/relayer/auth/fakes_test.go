@@ -15,7 +15,6 @@ import (
 	sharedtypes "github.com/pokt-network/poktroll/x/shared/types"
 	"go.uber.org/goleak"
 
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/ring"
 )
@@ -44,11 +43,9 @@ type fakeChain struct {
 	app     *apptypes.Application
 	pubKeys map[string]cryptotypes.PubKey
 	failing map[string]error // by name of the query
-	blocks  *observable.Replay[*relayer.Block]
 
-	hold       <-chan struct{} // session queries wait for its end, unless nil
-	held       chan struct{}   // is told of each that waits
-	prefetched chan int64      // is told of each session query, unless nil
+	hold <-chan struct{} // session queries wait for its end, unless nil
+	held chan struct{}   // is told of each that waits
 
 	mu    sync.Mutex
 	asked []string
@@ -102,7 +99,7 @@ func (c *fakeChain) advance(next *sessiontypes.SessionHeader) {
 	c.height = next.SessionStartBlockHeight
 }
 
-func (c *fakeChain) Blocks() relayer.BlocksObservable { return c.blocks }
+func (c *fakeChain) Blocks() relayer.BlocksObservable { return nil }
 
 func (c *fakeChain) Latest() *relayer.Block {
 	if c.height == 0 {
@@ -115,9 +112,6 @@ func (c *fakeChain) Session(_ context.Context, app, service string, height int64
 	if c.hold != nil {
 		c.held <- struct{}{}
 		<-c.hold
-	}
-	if c.prefetched != nil {
-		defer func() { c.prefetched <- height }()
 	}
 	if err := c.ask(session); err != nil {
 		return nil, err

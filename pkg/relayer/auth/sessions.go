@@ -47,17 +47,16 @@ func keyOf(header *sessiontypes.SessionHeader) sessionKey {
 	return sessionKey{header.ApplicationAddress, header.ServiceId, header.SessionStartBlockHeight}
 }
 
-// knownSession is what is kept of a session of the chain. But for served it does not
-// change.
+// knownSession is what is kept of a session of the chain.
 type knownSession struct {
 	header    sessiontypes.SessionHeader
 	suppliers []string    // operator addresses in it whose keys are held here
-	served    atomic.Bool // a request of it was verified, so that more than its name is known
+	served    atomic.Bool // a request of it was verified; the rest does not change
 }
 
-// serve notes that a request of the session was verified.
+// serve takes note of a request that was verified.
 func (s *knownSession) serve() {
-	if !s.served.Load() { // which costs less than to write each time
+	if !s.served.Load() { // most find it set, and share it best if they only read
 		s.served.Store(true)
 	}
 }
@@ -101,13 +100,9 @@ func (t *sessionTable) init() error {
 	return errors.Join(errs[:]...)
 }
 
-// check checks that the session is the chain's, in every field, and that the
-// supplier takes part in it. It returns the session.
-func (t *sessionTable) check(
-	ctx context.Context,
-	header *sessiontypes.SessionHeader,
-	supplier string,
-) (*knownSession, error) {
+// check returns the session if it is the chain's, in every field, and the supplier
+// takes part in it.
+func (t *sessionTable) check(ctx context.Context, header *sessiontypes.SessionHeader, supplier string) (*knownSession, error) {
 	session, err := t.lookUp(ctx, keyOf(header))
 	switch {
 	case err != nil:
@@ -190,16 +185,30 @@ func (t *sessionTable) ask(ctx context.Context, key sessionKey) (*knownSession, 
 	case session.Header == nil:
 		return nil, relayer.ErrInvalidSession.Wrapf("the chain's session %q has no header", session.SessionId)
 	}
+	known := t.digest(session)
+	if keyOf(&known.header) != key {
+		return known, nil // is compared and refused, not remembered
+	}
+	return t.remember(known), nil
+}
+
+// digest returns what is kept of a session.
+func (t *sessionTable) digest(session *sessiontypes.Session) *knownSession {
 	known := &knownSession{header: *session.Header}
 	for _, supplier := range session.Suppliers {
 		if _, ours := t.keys.Signer(supplier.OperatorAddress); ours {
 			known.suppliers = append(known.suppliers, supplier.OperatorAddress)
 		}
 	}
-	if keyOf(&known.header) == key { // another one is compared and refused, not remembered
-		t.known.Add(key, known)
+	return known
+}
+
+// remember returns the session as it is in the table, and adds it if it is not.
+func (t *sessionTable) remember(known *knownSession) *knownSession {
+	if previous, ok, _ := t.known.PeekOrAdd(keyOf(&known.header), known); ok {
+		return previous
 	}
-	return known, nil
+	return known
 }
 
 // refuse remembers and returns that the session did not exist at a height.
@@ -221,11 +230,4 @@ func (t *sessionTable) height() int64 {
 		return latest.Height
 	}
 	return 0
-}
-
-// ended returns the sessions in the table that end at the height and were served.
-func (t *sessionTable) ended(height int64) []*knownSession {
-	return slices.DeleteFunc(t.known.Values(), func(s *knownSession) bool {
-		return s.header.SessionEndBlockHeight != height || !s.served.Load()
-	})
 }

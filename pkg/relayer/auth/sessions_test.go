@@ -6,17 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"slices"
 	"testing"
-	"time"
 
 	cosmostypes "github.com/cosmos/cosmos-sdk/types"
 	dleqtypes "github.com/pokt-network/go-dleq/types"
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
 	ringgo "github.com/pokt-network/ring-go"
 
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 	"github.com/seed52205347/relayminer/pkg/relayer/auth"
 	"github.com/seed52205347/relayminer/testutil/golden"
@@ -173,66 +170,6 @@ func TestVerifyRelayRequest_EarlyRequestsDoNotUseUpTheApplicationsShare(t *testi
 	if err := a.VerifyRelayRequest(from("192.0.2.1"), signed(t), service); err != nil {
 		t.Error(err)
 	}
-}
-
-func TestFollow_NextSessionIsInTheTableBeforeItsFirstRelay(t *testing.T) {
-	w := newWorld()
-	w.chain.blocks = observable.NewReplay[*relayer.Block](1)
-	a := w.authenticator(t)
-	stop := a.Follow(context.Background())
-	defer stop()
-	if err := a.VerifyRelayRequest(context.Background(), signed(t), service); err != nil {
-		t.Fatal(err)
-	}
-	w.chain.prefetched = make(chan int64, 4)
-	next := header()
-	next.SessionId, next.SessionStartBlockHeight, next.SessionEndBlockHeight = "next", end+1, end+blocks
-	w.chain.advance(next)
-	for _, height := range []int64{end, end + 1} {
-		if err := w.chain.blocks.Publish(context.Background(), &relayer.Block{Height: height}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	select {
-	case got := <-w.chain.prefetched:
-		if got != end+1 {
-			t.Errorf("session at height %d was looked up, want %d", got, end+1)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("no session was looked up")
-	}
-	stop()
-	request := unsigned()
-	request.Meta.SessionHeader = next
-	w.chain.failing[session] = errors.New("asked for again")
-	if err := a.VerifyRelayRequest(context.Background(), sign(t, request, "gateway", "application"), service); err != nil {
-		t.Error(err)
-	}
-}
-
-// What a stranger has asked about once is not looked up for ever after.
-func TestFollow_SessionsWithoutAServedRelayAreNotLookedUp(t *testing.T) {
-	w := newWorld()
-	w.chain.blocks = observable.NewReplay[*relayer.Block](1)
-	a := w.authenticator(t)
-	defer a.Follow(context.Background())()
-	request := signed(t)
-	request.Payload = []byte("of a stranger")
-	refused(t, a.VerifyRelayRequest(context.Background(), request, service), relayer.ErrInvalidRingSignature)
-	next := header()
-	next.SessionId, next.SessionStartBlockHeight, next.SessionEndBlockHeight = "next", end+1, end+blocks
-	w.chain.advance(next)
-	for _, height := range []int64{end + 1, end + 2} {
-		// The parameters are asked for at each block, after all that was done at the one before.
-		before := w.count(shared)
-		if err := w.chain.blocks.Publish(context.Background(), &relayer.Block{Height: height}); err != nil {
-			t.Fatal(err)
-		}
-		for w.count(shared) == before {
-			runtime.Gosched()
-		}
-	}
-	w.times(t, session, 1)
 }
 
 // An answer that was given before the newest block says nothing about it.

@@ -14,11 +14,7 @@ import (
 
 // addr takes over the address of an endpoint: host:port, :port or a bare port.
 func (p *parser) addr(dst *string) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		full := s
 		if !strings.Contains(s, ":") {
 			full = ":" + s
@@ -30,25 +26,16 @@ func (p *parser) addr(dst *string) setter {
 			return
 		}
 		*dst = net.JoinHostPort(host, port)
-	}
+	})
 }
 
 // listenURL takes over listen_url, of which scheme, host and port matter.
 func (p *parser) listenURL(service *Service) setter {
 	const form = "write http://host:port, such as http://0.0.0.0:8080"
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
-		u, fault := parseURL(s)
+	return p.single(func(path, s string) {
+		u, ok := p.hostURL(path, s, form, "scheme %s is not served", "http", "ws", "https", "wss")
 		switch {
-		case fault != "":
-			p.problem(path, form, "%s", fault)
-		case !slices.Contains([]string{"http", "ws", "https", "wss"}, u.Scheme):
-			p.problem(path, form, "scheme %s is not served", quote(u.Scheme))
-		case u.Hostname() == "":
-			p.problem(path, form, "has no host")
+		case !ok:
 		case u.Port() == "":
 			p.problem(path, form, "has no port")
 		default:
@@ -58,7 +45,7 @@ func (p *parser) listenURL(service *Service) setter {
 			service.ListenAddr = net.JoinHostPort(strings.ToLower(u.Hostname()), u.Port())
 			service.overTLS = u.Scheme == "https" || u.Scheme == "wss"
 		}
-	}
+	})
 }
 
 // nodeURLs takes over one URL or a list of them, the preferred one first.
@@ -96,66 +83,55 @@ func (p *parser) nodeURL(path, s string) (string, bool) {
 	if !strings.Contains(s, "://") {
 		s = "tcp://" + s
 	}
-	u, fault := parseURL(s)
-	switch {
-	case fault != "":
-		p.problem(path, form, "%s", fault)
-	case u.Scheme != "tcp" && u.Scheme != "http" && u.Scheme != "https":
-		p.problem(path, form, "a node is not reached by scheme %s", quote(u.Scheme))
-	case u.Hostname() == "":
-		p.problem(path, form, "has no host")
-	case u.Scheme == "tcp" && u.Port() == "":
+	u, ok := p.hostURL(path, s, form, "a node is not reached by scheme %s", "tcp", "http", "https")
+	if ok && u.Scheme == "tcp" && u.Port() == "" {
 		p.problem(path, form, "has no port")
-	default:
-		return s, true
+		return "", false
 	}
-	return "", false
+	return s, ok
 }
 
 // backendURL takes over backend_url and, from it, user and password.
 func (p *parser) backendURL(b *Backend) setter {
 	const form = "write http://host:port, or with https, ws or wss"
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
-		u, fault := parseURL(s)
-		switch {
-		case fault != "":
-			p.problem(path, form, "%s", fault)
-		case !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme):
-			p.problem(path, form, "a backend is not reached by scheme %s", quote(u.Scheme))
-		case u.Hostname() == "":
-			p.problem(path, form, "has no host")
-		default:
+	return p.single(func(path, s string) {
+		u, ok := p.hostURL(path, s, form, "a backend is not reached by scheme %s", "http", "https", "ws", "wss")
+		if ok {
 			b.URL = u
 		}
-	}
+	})
 }
 
 // proverURL takes over the URL of a prover.
 func (p *parser) proverURL(dst *string) setter {
 	const form = "write http://host:port or https://host:port"
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
-		u, fault := parseURL(s)
+	return p.single(func(path, s string) {
+		u, ok := p.hostURL(path, s, form, "a prover is not reached by scheme %s", "http", "https")
 		switch {
-		case fault != "":
-			p.problem(path, form, "%s", fault)
-		case u.Scheme != "http" && u.Scheme != "https":
-			p.problem(path, form, "a prover is not reached by scheme %s", quote(u.Scheme))
-		case u.Hostname() == "":
-			p.problem(path, form, "has no host")
+		case !ok:
 		case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 			p.problem(path, form+", and a secret as token", "has more than a host and a path")
 		default:
 			*dst = s
 		}
+	})
+}
+
+// hostURL returns the URL s, which must have a host and one of the schemes. form is how
+// to write it, and refused says what any other scheme is not good for, with a %s for it.
+func (p *parser) hostURL(path, s, form, refused string, schemes ...string) (*url.URL, bool) {
+	u, fault := parseURL(s)
+	switch {
+	case fault != "":
+		p.problem(path, form, "%s", fault)
+	case !slices.Contains(schemes, u.Scheme):
+		p.problem(path, form, refused, quote(u.Scheme))
+	case u.Hostname() == "":
+		p.problem(path, form, "has no host")
+	default:
+		return u, true
 	}
+	return nil, false
 }
 
 // parseURL returns the URL s, or what is wrong with it in words that repeat

@@ -264,6 +264,15 @@ func (p *parser) scalar(path string, n *yaml.Node) (string, bool) {
 	return n.Value, true
 }
 
+// single returns the setter of a single value, which hands on its text.
+func (p *parser) single(take func(path, s string)) setter {
+	return func(path string, n *yaml.Node) {
+		if s, ok := p.scalar(path, n); ok {
+			take(path, s)
+		}
+	}
+}
+
 // follow returns the node that an alias stands for, and any other itself.
 func follow(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {

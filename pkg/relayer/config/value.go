@@ -25,27 +25,15 @@ func (p *parser) without(reason string, set setter) setter {
 }
 
 func (p *parser) text(dst *string) setter {
-	return func(path string, n *yaml.Node) {
-		if s, ok := p.scalar(path, n); ok {
-			*dst = s
-		}
-	}
+	return p.single(func(_, s string) { *dst = s })
 }
 
 func (p *parser) secret(dst *Secret) setter {
-	return func(path string, n *yaml.Node) {
-		if s, ok := p.scalar(path, n); ok {
-			*dst = Secret(s)
-		}
-	}
+	return p.single(func(_, s string) { *dst = Secret(s) })
 }
 
 func (p *parser) flag(dst *bool) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		// The words that YAML 1.1, the official relay miner's, has for them.
 		switch strings.ToLower(s) {
 		case "true", "yes", "on", "y":
@@ -55,15 +43,12 @@ func (p *parser) flag(dst *bool) setter {
 		default:
 			p.problem(path, "write true or false", "%s is neither true nor false", quote(s))
 		}
-	}
+	})
 }
 
 func (p *parser) count(dst *uint64) setter {
-	return func(path string, n *yaml.Node) {
-		if s, ok := p.scalar(path, n); ok && !whole(n, dst) {
-			p.problem(path, "write a whole number, 0 or greater", "%s is not a number that counts something", quote(s))
-		}
-	}
+	return p.number(0, math.MaxUint64, "write a whole number, 0 or greater", "%s is not a number that counts something",
+		func(_ string, v uint64) { *dst = v })
 }
 
 // maxBlocks is a number of blocks that takes longer than anybody waits.
@@ -71,111 +56,83 @@ const maxBlocks = 1 << 40
 
 // blocks takes over a number of blocks.
 func (p *parser) blocks(dst *uint64) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
-		var v uint64
-		if !whole(n, &v) || v > maxBlocks {
-			p.problem(path, "write a whole number of blocks, or 0 for ever", "%s is not a number of blocks", quote(s))
-			return
-		}
-		*dst = v
-	}
+	return p.number(0, maxBlocks, "write a whole number of blocks, or 0 for ever", "%s is not a number of blocks",
+		func(_ string, v uint64) { *dst = v })
 }
 
 // connections takes over a number of connections, which is at least 2, so that
 // half of it is one.
 func (p *parser) connections(dst *int) setter {
 	const most = 1 << 20
+	return p.number(2, most, "write a whole number from 2 to "+strconv.Itoa(most), "%s is not a number of connections",
+		func(_ string, v uint64) { *dst = int(v) })
+}
+
+// number returns the setter of a whole number from least to most, which hands it on. fix
+// is how to write it, and not says what a text is not, with a %s for it. The decoder alone
+// would also take a fraction, and cut it off.
+func (p *parser) number(least, most uint64, fix, not string, take func(path string, v uint64)) setter {
 	return func(path string, n *yaml.Node) {
 		s, ok := p.scalar(path, n)
 		if !ok {
 			return
 		}
 		var v uint64
-		if !whole(n, &v) || v < 2 || v > most {
-			p.problem(path, "write a whole number from 2 to "+strconv.Itoa(most), "%s is not a number of connections", quote(s))
+		n = follow(n)
+		if n.ShortTag() != "!!int" || n.Decode(&v) != nil || v < least || v > most {
+			p.problem(path, fix, not, quote(s))
 			return
 		}
-		*dst = int(v)
+		take(path, v)
 	}
-}
-
-// whole reads a whole number that is not negative. The decoder alone would also
-// take a fraction, and cut it off.
-func whole(n *yaml.Node, dst *uint64) bool {
-	n = follow(n)
-	return n.ShortTag() == "!!int" && n.Decode(dst) == nil
 }
 
 // seconds takes over a timeout in whole seconds. 0 leaves the default, as in
 // the official relay miner.
 func (p *parser) seconds(dst *time.Duration) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
+	const limit = uint64(maxRequestTimeout / time.Second)
+	fix := "write whole seconds, from 1 to " + strconv.FormatUint(limit, 10)
+	return p.number(0, limit, fix, "%s is not a timeout in seconds", func(path string, v uint64) {
+		if v == 0 {
+			p.warn(path, "remove the key or set a timeout", "0 stands for the default")
 			return
 		}
-		const limit = uint64(maxRequestTimeout / time.Second)
-		var v uint64
-		switch ok := whole(n, &v); {
-		case !ok || v > limit:
-			p.problem(path, "write whole seconds, from 1 to "+strconv.FormatUint(limit, 10),
-				"%s is not a timeout in seconds", quote(s))
-		case v == 0:
-			p.warn(path, "remove the key or set a timeout", "0 stands for the default")
-		default:
-			*dst = time.Duration(v) * time.Second
-		}
-	}
+		*dst = time.Duration(v) * time.Second
+	})
 }
 
 func (p *parser) duration(dst *time.Duration) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		d, err := time.ParseDuration(s)
 		if err != nil || d <= 0 {
 			p.problem(path, "write a number with a unit, such as 10ms", "%s is not a time greater than 0", quote(s))
 			return
 		}
 		*dst = d
-	}
+	})
 }
 
 func (p *parser) durability(dst *Durability) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		switch d := Durability(s); d {
 		case SyncBeforeReply, SyncAtIntervals:
 			*dst = d
 		default:
 			p.problem(path, "write reply or interval", "%s is not a durability", quote(s))
 		}
-	}
+	})
 }
 
 // size takes over a number of bytes.
 func (p *parser) size(dst *int64) setter {
-	return func(path string, n *yaml.Node) {
-		s, ok := p.scalar(path, n)
-		if !ok {
-			return
-		}
+	return p.single(func(path, s string) {
 		bytes, ok := parseSize(s)
 		if !ok || bytes <= 0 {
 			p.problem(path, "write a number greater than 0 with a unit, such as 20MB", "%s is not a size", quote(s))
 			return
 		}
 		*dst = bytes
-	}
+	})
 }
 
 // parseSize reads a number of bytes such as "20MB", "20MiB", "20m" or "1.5 GB".

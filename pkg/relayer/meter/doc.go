@@ -40,9 +40,9 @@
 //     holds, and where there is none the relay is refused with ErrInternal.
 //   - No lock is held across a query. Relays that need the same account wait for
 //     one and the same lookup, which does not belong to any of them.
-//   - A relay waits for the chain only if its application has not been metered
-//     since its earlier sessions were settled: applications that are in use are
-//     looked up by block, and their next session is opened when it begins.
+//   - A relay waits for the chain only if its session was not prepared: applications
+//     with accounts are looked up by block, and Prepare opens those of a session
+//     when it begins.
 //   - An account lasts until its session is settled. There are maxAccounts at
 //     most; at the bound relays that need another are refused with ErrRequestLimit.
 //

@@ -34,8 +34,7 @@ type account struct {
 
 	capacity uint64 // compute units that settlement pays
 	used     uint64 // compute units that are reserved or served
-	active   bool   // used since it was opened
-	refusing bool   // the last relay was found not to be payable
+	refusing bool   // a relay was found not to be payable
 	told     bool   // a refusal was the first since the purse was last looked at
 }
 
@@ -84,7 +83,6 @@ func (l *ledger) account(key accountKey) *account {
 func (l *ledger) reserve(a *account, units uint64) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a.active = true
 	left := a.left()
 	if units > left {
 		first := !a.refusing && !a.told
@@ -248,30 +246,6 @@ func (l *ledger) payers() []string {
 		addresses = append(addresses, address)
 	}
 	return addresses
-}
-
-// pair is an application and the service for which it is used.
-type pair struct{ application, service string }
-
-// ended returns the applications that were used in a session which is over at
-// height, and have no account of a later one.
-func (l *ledger) ended(height int64) []pair {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var pairs []pair
-	for address, app := range l.applications {
-		used, current := "", false
-		for _, a := range app.accounts {
-			current = current || a.end >= height
-			if a.active {
-				used = a.service
-			}
-		}
-		if used != "" && !current {
-			pairs = append(pairs, pair{address, used})
-		}
-	}
-	return pairs
 }
 
 // snapshot returns the statistics.

@@ -17,17 +17,13 @@ import (
 type Meter struct {
 	chain       chain
 	usage       relayer.SessionUsage
-	suppliers   map[string]bool // for whose accounts sessions are opened ahead
+	suppliers   map[string]bool // for whom accounts are opened ahead
 	overService bool
 	log         *slog.Logger
 
 	ledger  *ledger
 	flights flights
 	group   *async.Group
-	pass    context.Context // of the work at each block
-	endPass context.CancelFunc
-	leave   func()          // unsubscribes from blocks
-	driven  <-chan struct{} // closed when the last block has been worked on
 }
 
 // chain is what the meter asks of the chain.
@@ -45,9 +41,8 @@ var _ relayer.RelayMeter = (*Meter)(nil)
 // Option changes a Meter while it is constructed.
 type Option func(*Meter)
 
-// WithSuppliers names the operator addresses of the suppliers for which the next
-// session of an application is opened as soon as it begins. The default is none:
-// the first relay of each session opens it.
+// WithSuppliers names the operator addresses of the suppliers for which Prepare
+// opens accounts. The default is none: the first relay of each session opens it.
 func WithSuppliers(operatorAddresses ...string) Option {
 	return func(m *Meter) {
 		for _, address := range operatorAddresses {
@@ -85,7 +80,6 @@ func NewRelayMeter(deps depinject.Config, opts ...Option) (*Meter, error) {
 	m.group = async.NewGroup(context.Background(), async.OnFailure(func(name string, err error) {
 		m.log.Error("metering failed", "work", name, "error", err)
 	}))
-	m.pass, m.endPass = context.WithCancel(context.Background())
 	return m, nil
 }
 

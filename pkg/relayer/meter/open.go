@@ -57,6 +57,20 @@ func (m *Meter) open(ctx context.Context, session *sessiontypes.SessionHeader, s
 	return f.account, f.err
 }
 
+// Prepare opens the accounts of a session of the chain for the suppliers named by
+// WithSuppliers. The error wraps relayer.ErrInternal if the chain or the store could not
+// be asked, or relayer.ErrRequestLimit.
+func (m *Meter) Prepare(ctx context.Context, session *sessiontypes.Session) error {
+	var errs []error
+	for _, supplier := range session.Suppliers {
+		if m.suppliers[supplier.OperatorAddress] {
+			_, err := m.open(ctx, session.Header, supplier.OperatorAddress)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // depart returns the flight for the account, and begins it if there is none.
 func (m *Meter) depart(session *sessiontypes.SessionHeader, supplier string) (*flight, error) {
 	key := accountKey{session.SessionId, supplier}

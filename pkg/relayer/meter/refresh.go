@@ -2,13 +2,9 @@ package meter
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 
 	"github.com/seed52205347/relayminer/pkg/async"
-	"github.com/seed52205347/relayminer/pkg/observable"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
@@ -19,126 +15,51 @@ const refreshWorkers = 8
 // an earlier process left: what they are owed is not there for later ones. It does
 // not block; relays of their applications wait for it. A meter is started once.
 func (m *Meter) Start(left ...Unsettled) {
-	blocks, leave := m.chain.blocks.Blocks().Subscribe(
-		observable.WithName("meter_blocks"),
-		// Only the newest block matters: while one is worked on, older ones that
-		// wait make way.
-		observable.WithBuffer(1),
-		observable.WithOverflow(observable.DropOldest),
-	)
-	m.leave = leave
-	m.driven = observable.ForEach(blocks, m.refresh,
-		observable.WithName("refresh_meter"), observable.WithContext(m.pass))
+	err := m.group.Supervise("refresh", async.Restart{}, func(ctx context.Context) error {
+		return relayer.FollowBlocks(ctx, m.chain.blocks, "refresh_meter", m.refresh)
+	})
+	if err != nil {
+		m.log.Error("budgets are not followed", "error", err)
+	}
 	m.resume(left)
 }
 
 // Stop ends all lookups and waits for them as long as ctx allows. Relays of
 // accounts that are not open are refused afterwards.
-func (m *Meter) Stop(ctx context.Context) error {
-	m.endPass()
-	err := m.group.Stop(ctx)
-	if m.leave == nil {
-		return err
-	}
-	m.leave()
-	select {
-	case <-m.driven:
-		return err
-	case <-ctx.Done():
-		return errors.Join(err, fmt.Errorf("relay meter: %w", context.Cause(ctx)))
-	}
-}
+func (m *Meter) Stop(ctx context.Context) error { return m.group.Stop(ctx) }
 
 // refresh brings the ledger up to the block: settled accounts are closed, those that
-// could not be opened are, what applications have to pay from is asked for, and new
-// sessions of those in use are opened.
-func (m *Meter) refresh(ctx context.Context, block *relayer.Block) error {
+// could not be opened are, and what applications have to pay from is asked for.
+func (m *Meter) refresh(ctx context.Context, block *relayer.Block) {
 	m.ledger.close(block.Height)
-	failures := &failures{}
-	m.openPostponed(ctx, failures)
+	var failed []error
+	if err := m.openPostponed(ctx); err != nil {
+		failed = append(failed, err)
+	}
 	if m.ledger.metering() {
-		m.renew(ctx, failures)
-		m.openNext(ctx, block.Height, failures)
+		failed = append(failed, m.renew(ctx)...)
 	}
-	if failures.number > 0 && ctx.Err() == nil {
-		m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
+	if len(failed) > 0 && ctx.Err() == nil {
+		m.ledger.count(func(s *Stats) { s.RefreshFailures += uint64(len(failed)) })
 		m.log.Warn("budgets could not be looked up, the last ones hold",
-			"height", block.Height, "failures", failures.number, "error", failures.first)
+			"height", block.Height, "failures", len(failed), "error", failed[0])
 	}
-	return nil
 }
 
-// renew asks for what all applications have to pay from.
-func (m *Meter) renew(ctx context.Context, failures *failures) {
-	failures.note(m.refreshInflation(ctx))
-	each(ctx, m.ledger.payers(), failures, func(ctx context.Context, address string) error {
-		p, asOf, err := m.purseOf(ctx, address)
+// renew asks for what all applications have to pay from, and returns what failed.
+func (m *Meter) renew(ctx context.Context) []error {
+	var failed []error
+	if err := m.refreshInflation(ctx); err != nil {
+		failed = append(failed, err)
+	}
+	payers := m.ledger.payers()
+	return append(failed, async.Each(ctx, refreshWorkers, len(payers), func(ctx context.Context, i int) error {
+		p, asOf, err := m.purseOf(ctx, payers[i])
 		if err == nil {
-			m.ledger.setPurse(address, p, asOf)
+			m.ledger.setPurse(payers[i], p, asOf)
 		}
 		return err
-	})
-}
-
-// openNext opens the accounts of the sessions at height of the applications that
-// were used in the session before.
-func (m *Meter) openNext(ctx context.Context, height int64, failures *failures) {
-	if len(m.suppliers) == 0 {
-		return
-	}
-	each(ctx, m.ledger.ended(height), failures, func(ctx context.Context, p pair) error {
-		session, err := m.chain.sessions.Session(ctx, p.application, p.service, height)
-		if errors.Is(err, relayer.ErrNotFound) {
-			return nil // the application has left the service
-		}
-		if err != nil {
-			return fmt.Errorf("next session of application %q: %w", p.application, err)
-		}
-		var errs []error
-		for _, supplier := range session.Suppliers {
-			if m.suppliers[supplier.OperatorAddress] {
-				_, err := m.open(ctx, session.Header, supplier.OperatorAddress)
-				errs = append(errs, err)
-			}
-		}
-		return errors.Join(errs...)
-	})
-}
-
-// each calls do for the items, refreshWorkers at a time, until ctx ends, and
-// notes what fails.
-func each[T any](ctx context.Context, items []T, failures *failures, do func(context.Context, T) error) {
-	group := async.NewGroup(ctx, async.OnFailure(func(_ string, err error) { failures.note(err) }))
-	var next atomic.Int64
-	work := func(ctx context.Context) error {
-		for i := next.Add(1); i <= int64(len(items)) && ctx.Err() == nil; i = next.Add(1) {
-			failures.note(do(ctx, items[i-1]))
-		}
-		return nil
-	}
-	for range min(refreshWorkers, len(items)) {
-		failures.note(group.Go("refresh", work))
-	}
-	failures.note(group.Wait(context.WithoutCancel(ctx)))
-}
-
-// failures are what went wrong at one block.
-type failures struct {
-	mu     sync.Mutex
-	number uint64
-	first  error
-}
-
-func (f *failures) note(err error) {
-	if err == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.number++
-	if f.first == nil {
-		f.first = err
-	}
+	})...)
 }
 
 // refreshInflation asks for the global inflation per claim.

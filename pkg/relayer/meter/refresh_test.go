@@ -119,18 +119,27 @@ func TestRefresh_AccountEndsWithItsSettlement(t *testing.T) {
 	r.Refund()
 }
 
-func TestRefresh_NextSessionOfAnApplicationInUseWaitsForNothing(t *testing.T) {
+// prepare has the session at a height prepared.
+func (w *world) prepare(m *Meter, height int64) error {
+	w.t.Helper()
+	session, err := w.Session(context.Background(), app, headerAt(height).ServiceId, height)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return m.Prepare(context.Background(), session)
+}
+
+func TestPrepare_FirstRelayOfTheSessionWaitsForNothing(t *testing.T) {
 	w := newWorld(t)
 	w.suppliers = []string{supplier, "pokt1stranger"}
 	m := w.meter(config.Config{}, WithSuppliers(supplier))
-	w.serve(m, 1, 1)
-	w.at(m, 10)
-	if s := m.Stats(); s.Accounts != 1 {
-		t.Errorf("opened before it begins: %+v", s)
+	for range 2 { // it may be repeated
+		if err := w.prepare(m, 11); err != nil {
+			t.Fatal(err)
+		}
 	}
-	w.at(m, 11)
-	if s := m.Stats(); s.Accounts != 2 {
-		t.Errorf("not opened when it begins: %+v", s)
+	if s := m.Stats(); s.Accounts != 1 {
+		t.Errorf("opened for the supplier: %+v", s)
 	}
 	w.set(func() {
 		for _, question := range []string{"session", "shared", "application", "tokenomics", "store"} {
@@ -139,6 +148,21 @@ func TestRefresh_NextSessionOfAnApplicationInUseWaitsForNothing(t *testing.T) {
 	})
 	if n := w.serve(m, 11, 1); n != 1 {
 		t.Error("the first relay of the session is refused")
+	}
+}
+
+func TestPrepare_SaysThatTheChainOrTheStoreCouldNotBeAsked(t *testing.T) {
+	for _, question := range []string{"application", "shared", "tokenomics", "store"} {
+		w := newWorld(t)
+		m := w.meter(config.Config{}, WithSuppliers(supplier))
+		w.set(func() { w.broken[question] = errDown })
+		if err := w.prepare(m, 11); !errors.Is(err, relayer.ErrInternal) {
+			t.Errorf("%s: %v", question, err)
+		}
+		w.set(func() { delete(w.broken, question) })
+		if err := w.prepare(m, 11); err != nil {
+			t.Errorf("%s, again: %v", question, err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	sessiontypes "github.com/pokt-network/poktroll/x/session/types"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/relayer"
 )
 
@@ -33,14 +34,13 @@ func (m *Meter) resume(left []Unsettled) {
 	m.flights.mu.Unlock()
 
 	err := m.group.Go("resume accounts", func(ctx context.Context) error {
-		failures := &failures{}
-		each(ctx, payers, failures, func(ctx context.Context, address string) error {
-			defer close(resuming[address])
-			return m.openLeft(ctx, of[address], failures)
+		failed := async.Each(ctx, refreshWorkers, len(payers), func(ctx context.Context, i int) error {
+			defer close(resuming[payers[i]])
+			return m.openLeft(ctx, of[payers[i]])
 		})
-		if failures.number > 0 {
-			m.ledger.count(func(s *Stats) { s.RefreshFailures += failures.number })
-			return fmt.Errorf("%d of %d failed: %w", failures.number, len(left), failures.first)
+		if len(failed) > 0 {
+			m.ledger.count(func(s *Stats) { s.RefreshFailures += uint64(len(failed)) })
+			return fmt.Errorf("those of %d of %d applications failed: %w", len(failed), len(payers), failed[0])
 		}
 		return nil
 	})
@@ -50,25 +50,27 @@ func (m *Meter) resume(left []Unsettled) {
 }
 
 // openLeft opens the accounts one by one. Those that cannot be opened now are opened
-// with the next block, unless their session does not exist any more.
-func (m *Meter) openLeft(ctx context.Context, left []Unsettled, failures *failures) error {
+// with the next block, unless their session does not exist any more. The error joins
+// those of all that failed.
+func (m *Meter) openLeft(ctx context.Context, left []Unsettled) error {
+	var errs []error
 	for _, u := range left {
 		_, err := m.openNow(ctx, u.Session, u.Supplier)
-		failures.note(err)
+		errs = append(errs, err)
 		if err != nil && !errors.Is(err, relayer.ErrNotFound) {
 			m.flights.mu.Lock()
 			m.flights.postponed = append(m.flights.postponed, u)
 			m.flights.mu.Unlock()
 		}
 	}
-	return ctx.Err()
+	return errors.Join(errs...)
 }
 
 // openPostponed opens the accounts that could not be opened before.
-func (m *Meter) openPostponed(ctx context.Context, failures *failures) {
+func (m *Meter) openPostponed(ctx context.Context) error {
 	m.flights.mu.Lock()
 	left := m.flights.postponed
 	m.flights.postponed = nil
 	m.flights.mu.Unlock()
-	_ = m.openLeft(ctx, left, failures) // which is that of ctx, or noted
+	return m.openLeft(ctx, left)
 }

@@ -115,11 +115,7 @@ func (r *remote) Result(ctx context.Context, id string) ([]byte, error) {
 		if a.Status != statusWorking {
 			return a.Proof, a.expect(statusSuccess)
 		}
-		timer := time.NewTimer(r.poll)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !async.Sleep(ctx, r.poll) {
 			return nil, context.Cause(ctx)
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // span is the half-open range of keys [lower, upper).
@@ -119,9 +120,7 @@ func (s *Store) reclaimLoop() {
 		case <-s.ctx.Done():
 			return
 		}
-		select {
-		case <-time.After(s.opts.ReclaimDelay):
-		case <-s.ctx.Done():
+		if !async.Sleep(s.ctx, s.opts.ReclaimDelay) {
 			return
 		}
 		spans := s.reclaim.take()

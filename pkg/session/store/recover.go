@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"time"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // recoverFirst is the pause before the second attempt to recover. Later pauses
@@ -16,9 +18,7 @@ func (s *Store) recover(cause error) {
 	began, said := time.Now(), ""
 	s.opts.Logger.Error("relay store failed", "dir", s.dir, "error", cause)
 	for pause := time.Duration(0); ; pause = min(max(2*pause, recoverFirst), s.opts.ProbeEvery) {
-		select {
-		case <-time.After(pause):
-		case <-s.ctx.Done():
+		if !async.Sleep(s.ctx, pause) {
 			return
 		}
 		err := s.replaceEngine()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/seed52205347/relayminer/pkg/async"
 )
 
 // Store is a relay store. All of its methods may be called concurrently.
@@ -201,9 +203,7 @@ func (s *Store) syncLoop() {
 		case <-s.ctx.Done():
 			return
 		}
-		select {
-		case <-time.After(s.opts.Interval):
-		case <-s.ctx.Done():
+		if !async.Sleep(s.ctx, s.opts.Interval) {
 			return
 		}
 		e, err := s.acquire()
