@@ -46,7 +46,7 @@ func newRation(largestBody int64) *ration {
 func (r *ration) reader(source io.Reader) *rationed { return &rationed{source: source, ration: r} }
 
 // rationed is the body of one request. Whoever made it releases it when the relay
-// is done.
+// is done and its reply received.
 type rationed struct {
 	source io.Reader
 	ration *ration
@@ -80,21 +80,16 @@ func (s *httpServer) bodyDeadline(arrival time.Time) time.Time {
 	return arrival.Add(min(s.timeout, bodyTime+atLeastRate))
 }
 
-// readBody reads the request's body through source into the buffer until the
-// deadline.
+// readBody reads the request's body through source into the buffer, and lifts the
+// limit of the time for that.
 func (s *httpServer) readBody(
 	w http.ResponseWriter,
 	r *http.Request,
 	source *rationed,
-	deadline time.Time,
 	body *bytes.Buffer,
 ) error {
 	if r.ContentLength > s.maxBody {
 		return tooLarge(s.maxBody)
-	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(deadline); err != nil {
-		return relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
 	}
 	body.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, firstBuffer)))
 	if _, err := body.ReadFrom(source); err != nil {
@@ -102,7 +97,7 @@ func (s *httpServer) readBody(
 	}
 	// net/http goes on reading to learn when the caller leaves, and would take
 	// the end of the deadline for that.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 		return relayer.ErrInternal.Wrapf("lift the limit of the time for the body: %w", err)
 	}
 	return nil

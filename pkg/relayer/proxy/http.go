@@ -107,6 +107,8 @@ func newHTTPServer(
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// net/http would read the body of "OPTIONS *" itself, for ever.
+		DisableGeneralOptionsHandler: true,
 	}
 	return s
 }

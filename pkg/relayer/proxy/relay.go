@@ -30,9 +30,11 @@ const (
 // ServeHTTP answers one relay request.
 func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.flights.begin()()
+	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
+	defer source.release() // a reply that is not yet received is held as well
 	request := &servicetypes.RelayRequest{}
 	status := http.StatusOK
-	response, err := s.serveRelay(w, r, request)
+	response, err := s.serveRelay(w, r, source, request)
 	if err == nil {
 		s.served.Add(1)
 	} else {
@@ -92,6 +94,7 @@ func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *ser
 func (s *httpServer) serveRelay(
 	w http.ResponseWriter,
 	r *http.Request,
+	source *rationed,
 	request *servicetypes.RelayRequest,
 ) (response *servicetypes.RelayResponse, err error) {
 	defer func() {
@@ -99,13 +102,15 @@ func (s *httpServer) serveRelay(
 			response, err = nil, s.panicked(async.NewPanicError(value))
 		}
 	}()
+	arrival := time.Now()
+	// Also for a body that is not read here: net/http reads the rest before it replies.
+	if err := http.NewResponseController(w).SetReadDeadline(s.bodyDeadline(arrival)); err != nil {
+		return nil, relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
+	}
 	if err := s.pipeline.congested(s.flights.number()); err != nil {
 		return nil, err
 	}
-	arrival := time.Now()
-	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
-	defer source.release()
-	size, err := s.readRequest(w, r, source, s.bodyDeadline(arrival), request)
+	size, err := s.readRequest(w, r, source, request)
 	if err != nil {
 		return nil, err
 	}
@@ -122,18 +127,16 @@ func (s *httpServer) serveRelay(
 		s.forwarder(service, target, request, source))
 }
 
-// readRequest reads the request from the body until the deadline and returns how
-// many bytes that has.
+// readRequest reads the request from the body and returns how many bytes that has.
 func (s *httpServer) readRequest(
 	w http.ResponseWriter,
 	r *http.Request,
 	source *rationed,
-	deadline time.Time,
 	request *servicetypes.RelayRequest,
 ) (int, error) {
 	body := s.buffers.Get()
 	defer s.buffers.Put(body) // a decoded request is a copy
-	if err := s.readBody(w, r, source, deadline, body); err != nil {
+	if err := s.readBody(w, r, source, body); err != nil {
 		return 0, err
 	}
 	return body.Len(), unmarshalRequest(request, body.Bytes())
