@@ -116,7 +116,8 @@ func (p *relayerProxy) Stop(ctx context.Context) error {
 	err := stopAll(ctx, p.servers)
 	p.served.Close()
 	p.backends.Close()
-	return errors.Join(err, p.watch.Stop(ctx))
+	// It ends at once, and must do so even if ctx is over.
+	return errors.Join(err, p.watch.Stop(context.WithoutCancel(ctx)))
 }
 
 // stopAll stops the servers at once: each of them waits for its relays in flight.

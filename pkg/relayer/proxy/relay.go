@@ -30,6 +30,8 @@ const (
 // ServeHTTP answers one relay request.
 func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.flights.begin()()
+	s.pipeline.inFlight.Add(1)
+	defer s.pipeline.inFlight.Add(-1)
 	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
 	defer source.release() // a reply that is not yet received is held as well
 	request := &servicetypes.RelayRequest{}
@@ -107,7 +109,7 @@ func (s *httpServer) serveRelay(
 	if err := http.NewResponseController(w).SetReadDeadline(s.bodyDeadline(arrival)); err != nil {
 		return nil, relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
 	}
-	if err := s.pipeline.congested(s.flights.number()); err != nil {
+	if err := s.pipeline.congested(); err != nil {
 		return nil, err
 	}
 	size, err := s.readRequest(w, r, source, request)
