@@ -16,7 +16,7 @@ import (
 const (
 	// firstBuffer bounds the memory in bytes that is taken for a body before its
 	// bytes arrive, whatever length the request declares.
-	firstBuffer = 64 << 10
+	firstBuffer = 4 << 10
 	// leastRation is the least bound in bytes of all request bodies together.
 	leastRation = 512 << 20
 	// rationBodies is how many bodies of the largest size fit in the ration.
