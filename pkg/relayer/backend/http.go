@@ -14,6 +14,11 @@ const (
 	// dialTimeout bounds how long a connection to a service may take to be made.
 	// Everything else is bounded by the context of the request.
 	dialTimeout = 5 * time.Second
+	// silence is how long nothing may arrive on a connection of HTTP/2 before it is
+	// asked for a sign of life, and pingTimeout how long it has for that. Unlike one of
+	// HTTP/1.1, it is not given up with a relay that is not answered in time, and would
+	// take all others that follow.
+	silence, pingTimeout = 10 * time.Second, 5 * time.Second
 	// maxAnswerHeader bounds the bytes of the headers of an answer.
 	maxAnswerHeader = 1 << 20
 	// firstBuffer bounds the memory in bytes that is taken for an answer before
@@ -41,6 +46,7 @@ func NewHTTP() *HTTP {
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: pingTimeout},
 		// The caller's Accept-Encoding is passed on and the answer's bytes
 		// are signed as the service sent them.
 		DisableCompression: true,
