@@ -64,8 +64,6 @@ const (
 	ringGoTime = time.Second
 	// settleTime bounds the time until all sessions are settled.
 	settleTime = 2 * time.Minute
-	// filesBeside is how many files are open beside connections.
-	filesBeside = 500
 )
 
 // runRelay measures and prints what it has measured, also if it is interrupted.

@@ -102,6 +102,9 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 	for _, warning := range cfg.Warnings {
 		opts.Log.Warn(warning)
 	}
+	if err := limitConnections(cfg, opts.Log); err != nil {
+		return nil, err
+	}
 	keys, err := loadKeys(opts, cfg)
 	if err != nil {
 		return nil, err
