@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/relayer/buffer"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
@@ -33,12 +34,16 @@ type HTTP struct {
 	// the Location of a redirect and fail if that is not a URL.
 	transport *http.Transport
 	bodies    buffer.Pool
+	// measuring has an entry for each compressed body that is being measured, which can
+	// take maxEncodings windows of 16 MiB whatever its size. There is one for each core:
+	// more would not be faster.
+	measuring chan struct{}
 }
 
 // NewHTTP returns a client without connections.
 func NewHTTP() *HTTP {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	return &HTTP{transport: &http.Transport{
+	return &HTTP{measuring: make(chan struct{}, async.Cores()), transport: &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxIdleConns:           4096,
@@ -92,7 +97,7 @@ func (h *HTTP) Do(
 	pocketHeaders http.Header,
 	limits Limits,
 ) (*Answer, error) {
-	request, err := buildRequest(ctx, target, payload, pocketHeaders, limits.Inflated)
+	request, err := h.buildRequest(ctx, target, payload, pocketHeaders, limits.Inflated)
 	if err != nil {
 		return nil, err
 	}

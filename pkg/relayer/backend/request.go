@@ -29,7 +29,7 @@ var connectionHeaders = []string{
 var messageHeaders = []string{"Content-Length", "Expect", "Host"}
 
 // buildRequest returns the request to the target for an encoded POKTHTTPRequest.
-func buildRequest(
+func (h *HTTP) buildRequest(
 	ctx context.Context,
 	target *config.Backend,
 	payload []byte,
@@ -60,7 +60,7 @@ func buildRequest(
 	if err := copyHeaders(request.Header, asked); err != nil {
 		return nil, err
 	}
-	if err := checkInflated(asked.BodyBz, request.Header["Content-Encoding"], maxInflated); err != nil {
+	if err := h.measure(ctx, asked.BodyBz, request.Header["Content-Encoding"], maxInflated); err != nil {
 		return nil, err
 	}
 	if target.ForwardPocketHeaders {
