@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
 
 const (
@@ -40,6 +41,15 @@ func newRation(largestBody int64) *ration {
 		return &ration{limit: math.MaxInt64}
 	}
 	return &ration{limit: max(leastRation, rationBodies*largestBody)}
+}
+
+// largestBody returns the most bytes that a request or an answer of a service can have.
+func largestBody(services []*config.Service) int64 {
+	var largest int64
+	for _, service := range services {
+		largest = max(largest, service.MaxBodySize, service.MaxResponseSize)
+	}
+	return largest
 }
 
 // reader returns a reader of source that takes what it reads from the ration.
@@ -76,7 +86,8 @@ func (b *rationed) release() { b.ration.used.Add(-b.taken) }
 
 // bodyDeadline returns when the body of a request that arrived then must be there.
 func (s *httpServer) bodyDeadline(arrival time.Time) time.Time {
-	atLeastRate := time.Duration(s.maxBody/leastRate) * time.Second
+	seconds := min(s.maxBody/leastRate, int64(s.timeout/time.Second)) // more make no difference
+	atLeastRate := time.Duration(seconds) * time.Second
 	return arrival.Add(min(s.timeout, bodyTime+atLeastRate))
 }
 

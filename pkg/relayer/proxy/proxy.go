@@ -66,11 +66,7 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 	if len(cfg.Services) == 0 {
 		return nil, errors.New("relayer proxy: the configuration has no services")
 	}
-	var largestBody int64
-	for _, service := range cfg.Services {
-		largestBody = max(largestBody, service.MaxBodySize)
-	}
-	bodies := newRation(largestBody)
+	bodies := newRation(largestBody(cfg.Services))
 	for _, listener := range cfg.Listeners() {
 		p.servers = append(p.servers, newHTTPServer(listener, cfg.MaxConnections, p.pipeline, p.backends, bodies, p.log))
 	}
