@@ -18,22 +18,22 @@ const (
 // limitConnections makes room for the open files that the listeners may need, or
 // has them accept as many connections as there is room for: strangers could otherwise
 // keep the store from opening its files, and services from being asked.
-func limitConnections(cfg *config.Config, log *slog.Logger) error {
+func limitConnections(cfg *config.Config, log *slog.Logger) {
 	listeners := len(cfg.Listeners())
 	wanted := filesFor(listeners * cfg.MaxConnections)
 	allowed, err := bench.AllowFiles(wanted)
 	if err != nil {
-		return err
+		log.Warn("max_connections is not compared with the limit of open files", "error", err)
+		return
 	}
 	possible := connectionsWith(allowed, listeners)
 	if possible >= cfg.MaxConnections {
-		return nil
+		return
 	}
 	log.Warn("fewer connections are accepted than max_connections: raise the limit of open files, as with ulimit -n",
 		"connections", possible, "max_connections", cfg.MaxConnections, "listeners", listeners,
 		"open_files", allowed, "wanted", wanted)
 	cfg.MaxConnections = possible
-	return nil
 }
 
 // filesFor returns how many files must be allowed to be open for that many connections.

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"log/slog"
 	"math"
+	"strings"
 	"testing"
+
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
 
 func TestLimitConnections_LeavesOpenFilesForTheStoreAndTheServices(t *testing.T) {
@@ -29,5 +33,14 @@ func TestLimitConnections_EnoughFilesLimitNothing(t *testing.T) {
 		if got := connectionsWith(filesFor(connections), 1); got < connections {
 			t.Errorf("%d connections with the files for %d", got, connections)
 		}
+	}
+}
+
+func TestLimitConnections_AcceptsNoMoreThanThereIsRoomFor(t *testing.T) {
+	var log strings.Builder
+	cfg := &config.Config{MaxConnections: 1 << 30, Services: []*config.Service{{ListenAddr: "127.0.0.1:1"}}}
+	limitConnections(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if cfg.MaxConnections >= 1<<30 || !strings.Contains(log.String(), "max_connections") {
+		t.Errorf("%d connections, log: %s", cfg.MaxConnections, log.String())
 	}
 }

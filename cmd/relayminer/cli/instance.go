@@ -102,9 +102,7 @@ func New(ctx context.Context, opts Options) (_ *Instance, err error) {
 	for _, warning := range cfg.Warnings {
 		opts.Log.Warn(warning)
 	}
-	if err := limitConnections(cfg, opts.Log); err != nil {
-		return nil, err
-	}
+	limitConnections(cfg, opts.Log)
 	keys, err := loadKeys(opts, cfg)
 	if err != nil {
 		return nil, err
