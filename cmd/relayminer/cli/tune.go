@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"github.com/seed52205347/relayminer/pkg/async"
@@ -15,6 +16,11 @@ import (
 // heap grows to twice its size before it is collected.
 const heapReserve = 64 << 20
 
+// leastLimit is the least memory limit in bytes, as set by GOMEMLIMIT, with which there
+// is a reserve: it counts for used there, and would have a small one be collected for
+// all the time.
+const leastLimit = 16 * heapReserve
+
 var reserveHeap = sync.OnceValue(func() []byte { return make([]byte, heapReserve) })
 
 // tuneRuntime has Go's scheduler and garbage collector suit a server that waits
@@ -26,7 +32,10 @@ func tuneRuntime() {
 		// than there are cores lets others use the core meanwhile.
 		runtime.GOMAXPROCS(async.Cores() + 1)
 	}
-	if os.Getenv("GOGC") == "" {
+	if os.Getenv("GOGC") == "" && reserves(debug.SetMemoryLimit(-1)) {
 		runtime.KeepAlive(reserveHeap())
 	}
 }
+
+// reserves says whether there is a reserve with the memory limit in bytes.
+func reserves(memoryLimit int64) bool { return memoryLimit >= leastLimit }

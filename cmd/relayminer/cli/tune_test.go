@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"runtime"
 	"testing"
 
@@ -19,6 +20,14 @@ func TestTuneRuntime_AddsAProcessorUnlessTheEnvironmentSaysHowMany(t *testing.T)
 		tuneRuntime()
 		if got := runtime.GOMAXPROCS(0); got != async.Cores()+1 {
 			t.Errorf("%d processors for %d cores", got, async.Cores())
+		}
+	}
+}
+
+func TestTuneRuntime_ReserveDoesNotUseUpASmallMemoryLimit(t *testing.T) {
+	for limit, want := range map[int64]bool{math.MaxInt64: true, 4 << 30: true, 512 << 20: false, 100 << 20: false} {
+		if got := reserves(limit); got != want {
+			t.Errorf("reserve with a limit of %d bytes: %v, want %v", limit, got, want)
 		}
 	}
 }

@@ -82,8 +82,10 @@ func FuzzBuildRequest(f *testing.F) {
 		f.Add(payload)
 	}
 	to := &config.Backend{URL: &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/v1"}}
+	services := NewHTTP(0, 1)
+	f.Cleanup(services.Close)
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		request, err := buildRequest(context.Background(), to, payload, nil, 1<<20)
+		request, err := services.buildRequest(context.Background(), to, payload, nil, 1<<20)
 		if err != nil {
 			if !errors.Is(err, relayer.ErrMalformedRequest) || len(err.Error()) > 1000 {
 				t.Fatalf("error %v", err)

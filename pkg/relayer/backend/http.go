@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed52205347/relayminer/pkg/async"
 	"github.com/seed52205347/relayminer/pkg/relayer/buffer"
 	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
@@ -16,6 +17,11 @@ const (
 	dialTimeout = 5 * time.Second
 	// maxIdle bounds the connections to one service that are kept for later.
 	maxIdle = 1024
+	// silence is how long nothing may arrive on a connection of HTTP/2 before it is
+	// asked for a sign of life, and pingTimeout how long it has for that. Unlike one of
+	// HTTP/1.1, it is not given up with a relay that is not answered in time, and would
+	// take all others that follow.
+	silence, pingTimeout = 10 * time.Second, 5 * time.Second
 	// maxAnswerHeader bounds the bytes of the headers of an answer.
 	maxAnswerHeader = 1 << 20
 	// firstBuffer bounds the memory in bytes that is taken for an answer before
@@ -31,13 +37,17 @@ type HTTP struct {
 	transport *http.Transport
 	bodies    buffer.Pool
 	bound     bound
+	// measuring has an entry for each compressed body that is being measured, which can
+	// take maxEncodings windows of 16 MiB whatever its size. There is one for each core:
+	// more would not be faster.
+	measuring chan struct{}
 }
 
 // NewHTTP returns a client that can have some maxConnections connections to so many
 // services together; 0 connections are without a limit.
 func NewHTTP(maxConnections, services int) *HTTP {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	h := &HTTP{transport: &http.Transport{
+	h := &HTTP{measuring: make(chan struct{}, async.Cores()), transport: &http.Transport{
 		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: dialTimeout,
 		// There is no limit for all hosts: to keep it, net/http closes a connection
@@ -46,6 +56,7 @@ func NewHTTP(maxConnections, services int) *HTTP {
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: maxAnswerHeader,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: pingTimeout},
 		// The caller's Accept-Encoding is passed on and the answer's bytes
 		// are signed as the service sent them.
 		DisableCompression: true,
@@ -105,7 +116,7 @@ func (h *HTTP) Do(
 	pocketHeaders http.Header,
 	limits Limits,
 ) (*Answer, error) {
-	request, err := buildRequest(ctx, target, payload, pocketHeaders, limits.Inflated)
+	request, err := h.buildRequest(ctx, target, payload, pocketHeaders, limits.Inflated)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -21,6 +22,21 @@ const maxEncodings = 2
 // errUnmeasurable is the cause when it is not known how to decompress a body.
 var errUnmeasurable = errors.New("it cannot be measured")
 
+// measure is checkInflated when it is the body's turn. The error wraps
+// relayer.ErrRequestLimit if ctx ends before.
+func (h *HTTP) measure(ctx context.Context, body []byte, encodings []string, limit int64) error {
+	if len(encodings) == 0 || len(body) == 0 {
+		return nil
+	}
+	select {
+	case h.measuring <- struct{}{}:
+		defer func() { <-h.measuring }()
+		return checkInflated(body, encodings, limit)
+	case <-ctx.Done():
+		return relayer.ErrRequestLimit.Wrapf("too many compressed bodies wait to be measured")
+	}
+}
+
 // checkInflated refuses a body that grows beyond limit bytes when it is
 // decompressed: a service that does so without a limit would be brought down by a
 // few kilobytes. encodings are the values of the header Content-Encoding. The body
@@ -28,7 +44,7 @@ var errUnmeasurable = errors.New("it cannot be measured")
 // for a body that cannot be measured.
 func checkInflated(body []byte, encodings []string, limit int64) error {
 	names := contentEncodings(encodings)
-	if len(names) == 0 || len(body) == 0 {
+	if len(names) == 0 {
 		return nil
 	}
 	if len(names) > maxEncodings {

@@ -29,7 +29,7 @@ var connectionHeaders = []string{
 var messageHeaders = []string{"Content-Length", "Expect", "Host"}
 
 // buildRequest returns the request to the target for an encoded POKTHTTPRequest.
-func buildRequest(
+func (h *HTTP) buildRequest(
 	ctx context.Context,
 	target *config.Backend,
 	payload []byte,
@@ -60,7 +60,7 @@ func buildRequest(
 	if err := copyHeaders(request.Header, asked); err != nil {
 		return nil, err
 	}
-	if err := checkInflated(asked.BodyBz, request.Header["Content-Encoding"], maxInflated); err != nil {
+	if err := h.measure(ctx, asked.BodyBz, request.Header["Content-Encoding"], maxInflated); err != nil {
 		return nil, err
 	}
 	if target.ForwardPocketHeaders {
@@ -109,11 +109,13 @@ func copyHeaders(into http.Header, asked *sdktypes.POKTHTTPRequest) error {
 	return nil
 }
 
-// reserved says whether a header tells about the relay. Services that read
-// headers as environment variables do not tell "_" from "-".
-func reserved(name string) bool {
-	name = textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
-	return strings.HasPrefix(name, pocketHeaderPrefix)
+// reserved says whether a header tells about the relay.
+func reserved(name string) bool { return strings.HasPrefix(asRead(name), pocketHeaderPrefix) }
+
+// asRead returns the name of the header that a service may take one for: those that
+// read headers as environment variables do not tell "_" from "-".
+func asRead(name string) string {
+	return textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
 }
 
 // setOperatorHeaders sets what the operator has configured for the target,
@@ -121,6 +123,13 @@ func reserved(name string) bool {
 func setOperatorHeaders(request *http.Request, target *config.Backend) {
 	if auth := target.Authentication; auth != nil {
 		request.SetBasicAuth(auth.Username, auth.Password.Reveal())
+	}
+	for name := range target.Headers {
+		for sent := range request.Header {
+			if asRead(sent) == asRead(name) {
+				delete(request.Header, sent)
+			}
+		}
 	}
 	for name, value := range target.Headers {
 		if strings.EqualFold(name, "Host") {

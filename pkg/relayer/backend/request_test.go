@@ -219,6 +219,18 @@ func TestHTTP_OperatorsHeadersReplaceTheCallers(t *testing.T) {
 	}
 }
 
+func TestHTTP_OperatorsHeadersReplaceThoseThatAreReadAlike(t *testing.T) {
+	s := serve(t, ok)
+	to := *s.Backend
+	to.Headers = map[string]config.Secret{"X-Api-Key": "operator", "x_user_role": "reader"}
+	request := get("/")
+	request.Header = headers("X_Api_Key: caller", "x-api_key: caller", "X-User-Role: writer", "X-User: caller")
+	ask(t, &to, request)
+	equalHeaders(t, s.next(t).Header, http.Header{
+		"X-Api-Key": {"operator"}, "X_user_role": {"reader"}, "X-User": {"caller"},
+	})
+}
+
 func TestHTTP_MalformedRequestsDoNotReachTheService(t *testing.T) {
 	s := serve(t, ok)
 	withHeader := func(line string) []byte {

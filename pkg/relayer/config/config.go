@@ -53,8 +53,8 @@ type Config struct {
 	DefaultMaxBodySize int64
 
 	// MaxConnections (max_connections) is the limit of open connections to one
-	// listener. Half of them can be of one network of callers. The official relay
-	// miner does not have this key.
+	// listener, and of relays that it answers at a time. Half of them can be of one
+	// network of callers. The official relay miner does not have this key.
 	MaxConnections int
 	// AcceptPlaceholderRings (accept_placeholder_rings) serves applications
 	// without gateways whose relays are signed with the key that anybody has. The

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/seed52205347/relayminer/pkg/relayer"
+	"github.com/seed52205347/relayminer/pkg/relayer/config"
 )
 
 const (
 	// firstBuffer bounds the memory in bytes that is taken for a body before its
 	// bytes arrive, whatever length the request declares.
-	firstBuffer = 64 << 10
+	firstBuffer = 4 << 10
 	// leastRation is the least bound in bytes of all request bodies together.
 	leastRation = 512 << 20
 	// rationBodies is how many bodies of the largest size fit in the ration.
@@ -42,11 +43,20 @@ func newRation(largestBody int64) *ration {
 	return &ration{limit: max(leastRation, rationBodies*largestBody)}
 }
 
+// largestBody returns the most bytes that a request or an answer of a service can have.
+func largestBody(services []*config.Service) int64 {
+	var largest int64
+	for _, service := range services {
+		largest = max(largest, service.MaxBodySize, service.MaxResponseSize)
+	}
+	return largest
+}
+
 // reader returns a reader of source that takes what it reads from the ration.
 func (r *ration) reader(source io.Reader) *rationed { return &rationed{source: source, ration: r} }
 
 // rationed is the body of one request. Whoever made it releases it when the relay
-// is done.
+// is done and its reply received.
 type rationed struct {
 	source io.Reader
 	ration *ration
@@ -76,25 +86,21 @@ func (b *rationed) release() { b.ration.used.Add(-b.taken) }
 
 // bodyDeadline returns when the body of a request that arrived then must be there.
 func (s *httpServer) bodyDeadline(arrival time.Time) time.Time {
-	atLeastRate := time.Duration(s.maxBody/leastRate) * time.Second
+	seconds := min(s.maxBody/leastRate, int64(s.timeout/time.Second)) // more make no difference
+	atLeastRate := time.Duration(seconds) * time.Second
 	return arrival.Add(min(s.timeout, bodyTime+atLeastRate))
 }
 
-// readBody reads the request's body through source into the buffer until the
-// deadline.
+// readBody reads the request's body through source into the buffer, and lifts the
+// limit of the time for that.
 func (s *httpServer) readBody(
 	w http.ResponseWriter,
 	r *http.Request,
 	source *rationed,
-	deadline time.Time,
 	body *bytes.Buffer,
 ) error {
 	if r.ContentLength > s.maxBody {
 		return tooLarge(s.maxBody)
-	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(deadline); err != nil {
-		return relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
 	}
 	body.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, firstBuffer)))
 	if _, err := body.ReadFrom(source); err != nil {
@@ -102,7 +108,7 @@ func (s *httpServer) readBody(
 	}
 	// net/http goes on reading to learn when the caller leaves, and would take
 	// the end of the deadline for that.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 		return relayer.ErrInternal.Wrapf("lift the limit of the time for the body: %w", err)
 	}
 	return nil

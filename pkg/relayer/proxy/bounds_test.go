@@ -109,6 +109,26 @@ func TestRation_HasRoomForSeveralOfTheLargestBodies(t *testing.T) {
 	}
 }
 
+func TestRation_HasRoomForTheLargestAnswer(t *testing.T) {
+	services := []*config.Service{
+		{MaxBodySize: 1 << 20, MaxResponseSize: 1 << 30}, {MaxBodySize: 2 << 20, MaxResponseSize: 2 << 20},
+	}
+	if got := largestBody(services); got != 1<<30 {
+		t.Errorf("largest body of %d bytes", got)
+	}
+}
+
+func TestServer_BodyWithoutALimitHasTheTimeOfItsService(t *testing.T) {
+	s, _ := stranger(t, newRation(0))
+	arrival := time.Now()
+	for _, limit := range []int64{1 << 50, 1 << 52, math.MaxInt64 - 1024} {
+		s.maxBody = limit
+		if got := s.bodyDeadline(arrival).Sub(arrival); got != s.timeout {
+			t.Errorf("limit of %d bytes: %s for the body, want %s", limit, got, s.timeout)
+		}
+	}
+}
+
 func TestServer_DeclaredLengthTakesNoMemory(t *testing.T) {
 	_, server := stranger(t, newRation(0))
 	const requests = 50

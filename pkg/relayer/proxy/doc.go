@@ -17,7 +17,9 @@
 // What strangers can make the proxy spend is bounded:
 //
 //   - Connections have a bound, and half of it for one network of callers; one
-//     more is closed at once. Headers have a bound in bytes and time.
+//     more is closed at once. So many relays are answered at a time, also where
+//     HTTP/2 carries many on a connection; one more is refused at once. Headers have
+//     a bound in bytes and time.
 //   - A request's body has the size limit of its service, and before its service
 //     is known the largest of its listener; it must arrive at a least rate. Memory
 //     is taken as bytes arrive, and all bodies of requests and answers together

@@ -57,6 +57,7 @@ type httpServer struct {
 	cutOff      context.CancelFunc // ends the work for relays in flight
 	flights     flights
 	connections *connections
+	relays      *connections // one for each relay that is being answered
 	buffers     buffer.Pool
 	served      atomic.Uint64 // relays answered with a signed response
 	panics      atomic.Int64
@@ -86,6 +87,7 @@ func newHTTPServer(
 		tls:      l.TLS,
 
 		connections: newConnections(maxConnections),
+		relays:      newConnections(maxConnections),
 	}
 	s.troubles = newTroubles(s.log)
 	for _, service := range l.Services {
@@ -107,6 +109,8 @@ func newHTTPServer(
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// net/http would read the body of "OPTIONS *" itself, for ever.
+		DisableGeneralOptionsHandler: true,
 	}
 	return s
 }

@@ -34,6 +34,8 @@ func (l reportingListener) Accept() (net.Conn, error) {
 
 // connections bounds the connections that are open: all of them, and those of one
 // network of callers to half of that, so that no network can keep all others out.
+// Likewise it bounds the relays that are being answered, of which one connection of
+// HTTP/2 can carry hundreds.
 type connections struct {
 	most    int
 	refused atomic.Uint64

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	servicetypes "github.com/pokt-network/poktroll/x/service/types"
@@ -39,6 +40,7 @@ type pipeline struct {
 	receipts *relayer.Receipts
 	replays  replays
 	strain   strain
+	inFlight atomic.Int64 // relays that are being answered, by whatever server
 	served   *observable.Source[*servicetypes.Relay]
 	refused  func(supplier, serviceID string, reason error) // is told of each relay that is refused
 	failed   func(error)                                    // is told of a server that has ended by itself
@@ -51,8 +53,8 @@ const maxUnstored = 1024
 
 // congested returns an error if there is too much to do to begin with another relay
 // beside those in flight.
-func (p *pipeline) congested(inFlight int) error {
-	if wait, tooMuch := p.strain.tooMuch(inFlight); tooMuch {
+func (p *pipeline) congested() error {
+	if wait, tooMuch := p.strain.tooMuch(int(p.inFlight.Load())); tooMuch {
 		return relayer.ErrRequestLimit.Wrapf("what arrives waits %s to be read", wait.Round(time.Millisecond))
 	}
 	if n := p.receipts.Pending(); n >= maxUnstored {

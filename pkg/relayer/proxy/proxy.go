@@ -66,17 +66,13 @@ func NewRelayerProxy(deps depinject.Config, opts ...relayer.RelayerProxyOption) 
 	if len(cfg.Services) == 0 {
 		return nil, errors.New("relayer proxy: the configuration has no services")
 	}
-	var largestBody int64
-	for _, service := range cfg.Services {
-		largestBody = max(largestBody, service.MaxBodySize)
-	}
 	p.backends = backend.NewHTTP(files.services, countHosts(cfg.Services))
-	bodies := newRation(largestBody)
+	bodies := newRation(largestBody(cfg.Services))
 	listeners := cfg.Listeners()
 	connections := files.limit(cfg.MaxConnections, len(listeners))
 	if connections < cfg.MaxConnections {
-		p.log.Info("connections are limited by open files: raise the limit (ulimit -n) or lower max_connections",
-			"max_connections", cfg.MaxConnections, "limit", connections, "open_files", openFiles())
+		p.log.Warn("fewer connections are accepted than max_connections: raise the limit of open files (ulimit -n), or lower max_connections",
+			"connections", connections, "max_connections", cfg.MaxConnections, "listeners", len(listeners), "open_files", openFiles())
 	}
 	for _, listener := range listeners {
 		p.servers = append(p.servers, newHTTPServer(listener, connections, p.pipeline, p.backends, bodies, p.log))
@@ -137,7 +133,8 @@ func (p *relayerProxy) Stop(ctx context.Context) error {
 	err := stopAll(ctx, p.servers)
 	p.served.Close()
 	p.backends.Close()
-	return errors.Join(err, p.watch.Stop(ctx))
+	// It ends at once, and must do so even if ctx is over.
+	return errors.Join(err, p.watch.Stop(context.WithoutCancel(ctx)))
 }
 
 // stopAll stops the servers at once: each of them waits for its relays in flight.

@@ -29,10 +29,17 @@ const (
 
 // ServeHTTP answers one relay request.
 func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer s.flights.begin()()
+	arrival := time.Now()
+	leave, err := s.enter(w, r, arrival)
+	defer leave()
+	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
+	defer source.release() // a reply that is not yet received is held as well
 	request := &servicetypes.RelayRequest{}
+	var response *servicetypes.RelayResponse
+	if err == nil {
+		response, err = s.serveRelay(w, r, arrival, source, request)
+	}
 	status := http.StatusOK
-	response, err := s.serveRelay(w, r, request)
 	if err == nil {
 		s.served.Add(1)
 	} else {
@@ -43,6 +50,34 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.reply(w, r, response, status)
+}
+
+// enter counts a relay until leave is called, and limits the time for its body, also
+// for one that is not read here: net/http reads the rest before it replies. It returns
+// an error if there is too much to do to begin with the relay. A caller who lets even
+// such refusals wait to be received is not replied to.
+func (s *httpServer) enter(w http.ResponseWriter, r *http.Request, arrival time.Time) (leave func(), err error) {
+	network := networkOf(r.RemoteAddr)
+	landed, let := s.flights.begin(), s.relays.enter(network)
+	s.pipeline.inFlight.Add(1)
+	leave = func() {
+		s.pipeline.inFlight.Add(-1)
+		if let {
+			s.relays.leave(network)
+		}
+		landed()
+	}
+	if !let && s.flights.number() > 2*s.relays.most {
+		leave()
+		panic(http.ErrAbortHandler)
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(s.bodyDeadline(arrival)); err != nil {
+		return leave, relayer.ErrInternal.Wrapf("limit the time for the body: %w", err)
+	}
+	if !let {
+		return leave, relayer.ErrRequestLimit.Wrapf("too many relays at a time (%d, half of them of one network)", s.relays.most)
+	}
+	return leave, s.pipeline.congested()
 }
 
 // report tells the operator that a relay was refused.
@@ -75,10 +110,15 @@ func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *ser
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(size))
-	err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
+	control := http.NewResponseController(w)
+	err := control.SetWriteDeadline(time.Now().Add(replyTime))
 	if err == nil {
 		w.WriteHeader(status)
 		_, err = w.Write(body)
+	}
+	if err == nil && response.RelayMinerError != nil && r.ProtoMajor == 2 {
+		// A refusal that waits for its stream to have room is counted until it is sent.
+		err = control.Flush()
 	}
 	if err != nil {
 		// net/http may still be sending the bytes: the buffer is not lent again.
@@ -92,6 +132,8 @@ func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *ser
 func (s *httpServer) serveRelay(
 	w http.ResponseWriter,
 	r *http.Request,
+	arrival time.Time,
+	source *rationed,
 	request *servicetypes.RelayRequest,
 ) (response *servicetypes.RelayResponse, err error) {
 	defer func() {
@@ -99,13 +141,7 @@ func (s *httpServer) serveRelay(
 			response, err = nil, s.panicked(async.NewPanicError(value))
 		}
 	}()
-	if err := s.pipeline.congested(s.flights.number()); err != nil {
-		return nil, err
-	}
-	arrival := time.Now()
-	source := s.ration.reader(http.MaxBytesReader(w, r.Body, s.maxBody))
-	defer source.release()
-	size, err := s.readRequest(w, r, source, s.bodyDeadline(arrival), request)
+	size, err := s.readRequest(w, r, source, request)
 	if err != nil {
 		return nil, err
 	}
@@ -122,18 +158,16 @@ func (s *httpServer) serveRelay(
 		s.forwarder(service, target, request, source))
 }
 
-// readRequest reads the request from the body until the deadline and returns how
-// many bytes that has.
+// readRequest reads the request from the body and returns how many bytes that has.
 func (s *httpServer) readRequest(
 	w http.ResponseWriter,
 	r *http.Request,
 	source *rationed,
-	deadline time.Time,
 	request *servicetypes.RelayRequest,
 ) (int, error) {
 	body := s.buffers.Get()
 	defer s.buffers.Put(body) // a decoded request is a copy
-	if err := s.readBody(w, r, source, deadline, body); err != nil {
+	if err := s.readBody(w, r, source, body); err != nil {
 		return 0, err
 	}
 	return body.Len(), unmarshalRequest(request, body.Bytes())

@@ -34,7 +34,9 @@ type strain struct {
 }
 
 // watch measures until ctx ends: it sends to itself, through what waits for all sockets.
+// What is not measured any more is no strain.
 func (s *strain) watch(ctx context.Context) error {
+	defer s.forget()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return err
@@ -45,6 +47,13 @@ func (s *strain) watch(ctx context.Context) error {
 		err = s.send(ctx, writer)
 	}
 	return errors.Join(err, writer.Close(), group.Wait(context.WithoutCancel(ctx)), group.Err(), reader.Close())
+}
+
+// forget makes s what it was before anything was measured.
+func (s *strain) forget() {
+	s.sent.Store(0)
+	s.lasted.Store(0)
+	s.last = 0
 }
 
 // send sends one byte after the other until ctx ends, each when the last one has arrived.
