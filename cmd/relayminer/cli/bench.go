@@ -51,8 +51,9 @@ sessions and the store on disk. The load generator and the service run in a proc
 their own, so that the CPU time that is printed is the relay miner's. First as many relays
 are answered as can be, then half as many per second on a fixed schedule: latencies count
 from when a relay was due, unless it is the load generator that is late. The service alone
-is measured with the same load. At the end the sessions are claimed, proven and settled, and
-what was paid for is compared with what was answered.
+is measured with the same load, and before all that how long the machine stands still by
+itself. At the end the sessions are claimed, proven and settled, and what was paid for is
+compared with what was answered.
 
 --overload does the same with 10,000 connections that all want an answer at once, and
 try again after a while when they are told to.

@@ -38,6 +38,9 @@ type relayReport struct {
 	Durability   string `json:"durability"`
 	AnswerBytes  int    `json:"answer_bytes"`
 
+	// Stalls are those of the machine, before the relay miner had anything to do.
+	Stalls bench.Stalls `json:"stalls"`
+
 	RingGoMicros float64  `json:"ring_go_verify_cpu_us"`
 	Phases       []*phase `json:"phases"`
 	Settled      *settled `json:"settled,omitempty"`
@@ -63,6 +66,8 @@ func (s *settled) complete() bool {
 const (
 	// ringGoTime is for how long ring-go is measured each time.
 	ringGoTime = time.Second
+	// stallTime is for how long the machine is watched at most.
+	stallTime = 3 * time.Second
 	// settleTime bounds the time until all sessions are settled.
 	settleTime = 2 * time.Minute
 	// filesBeside is how many files are open beside connections.
@@ -171,8 +176,12 @@ func (b *relayBench) start(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// measure measures the phases that the flags ask for.
+// measure measures the machine, and the phases that the flags ask for.
 func (b *relayBench) measure(ctx context.Context, report *relayReport) error {
+	var err error
+	if report.Stalls, err = bench.MeasureStalls(ctx, min(stallTime, b.flags.duration)); err != nil {
+		return err
+	}
 	rate, err := b.warmUp(ctx)
 	if err != nil {
 		return err

@@ -21,6 +21,10 @@ func (r *relayReport) print(out io.Writer) error {
 	if r.RingGoMicros > 0 {
 		fmt.Fprintf(out, "ring-go verifies such a ring in %.0f us of CPU time\n", r.RingGoMicros)
 	}
+	if s := r.Stalls; s.Cores > 0 {
+		fmt.Fprintf(out, "the machine's cores stood still for %.2f%% of the time: in %s %s for a millisecond or longer, %.1f ms at most\n",
+			100*s.Share(), s.Time.Round(time.Millisecond), counted(uint64(s.Number), "time", "times"), s.Max.Seconds()*1e3)
+	}
 	for _, p := range r.Phases {
 		if err := p.print(out); err != nil {
 			return err
