@@ -15,11 +15,25 @@ func (q *Queries) SharedParams(ctx context.Context) (*sharedtypes.Params, error)
 }
 
 func (q *Queries) askSharedParams(ctx context.Context, _ nothing) (answer[*sharedtypes.Params], error) {
-	return now(ctx, q.node, "shared parameters",
+	const what = "shared parameters"
+	got, err := now(ctx, q.node, what,
 		func(ctx context.Context, conn grpc.ClientConnInterface, opts ...grpc.CallOption) (*sharedtypes.QueryParamsResponse, error) {
 			return sharedtypes.NewQueryClient(conn).Params(ctx, &sharedtypes.QueryParamsRequest{}, opts...)
 		},
 		func(r *sharedtypes.QueryParamsResponse) *sharedtypes.Params { return &r.Params })
+	if err != nil {
+		return got, err
+	}
+	return got, checkSharedParams(what, got.value)
+}
+
+// checkSharedParams returns an error that wraps ErrMalformed for parameters that no
+// session can be computed with.
+func checkSharedParams(what string, params *sharedtypes.Params) error {
+	if params.NumBlocksPerSession == 0 {
+		return fmt.Errorf("%s: %w: sessions have no blocks", what, ErrMalformed)
+	}
+	return nil
 }
 
 // SharedParamsAt implements relayer.SharedQuerier. For a height that the chain
@@ -43,8 +57,8 @@ func (q *Queries) askSharedParamsAt(ctx context.Context, height int64) (answer[*
 		return answer[*sharedtypes.Params]{height: answeredAt}, err
 	}
 	params := response.Params
-	if params.NumBlocksPerSession == 0 {
-		return answer[*sharedtypes.Params]{}, fmt.Errorf("%s: %w: sessions have no blocks", what, ErrMalformed)
+	if err := checkSharedParams(what, &params); err != nil {
+		return answer[*sharedtypes.Params]{}, err
 	}
 	return answer[*sharedtypes.Params]{value: &params, height: answeredAt, final: q.node.pinned(height, answeredAt)}, nil
 }

@@ -206,6 +206,14 @@ func TestServices_OldChainsAnswerWithThePresentOrTheBase(t *testing.T) {
 	}
 }
 
+func TestSharedParams_SessionsWithoutBlocksAreMalformed(t *testing.T) {
+	f, node := newFakeNode(t)
+	f.answers["/pocket.shared.Query/Params"] = func() (any, error) { return &sharedtypes.QueryParamsResponse{}, nil }
+	if _, err := NewQueries(node).SharedParams(t.Context()); !errors.Is(err, ErrMalformed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestServices_MalformedAnswersAreErrors(t *testing.T) {
 	f, node := newFakeNode(t)
 	q := NewQueries(node)

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -16,9 +13,8 @@ import (
 // SIGTERM end the running command cleanly; a second one ends the process.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	chain.SetBech32Prefixes()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // from now on signals have their default effect
 
 	root := newRootCommand()
 	root.SetArgs(args)

@@ -25,8 +25,9 @@ const (
 	idleTimeout = 2 * time.Minute
 	// maxHeaderBytes bounds a request's headers.
 	maxHeaderBytes = 64 << 10
-	// replyTime bounds how long a client may take to receive its reply. It is
-	// apart from the service's timeout: the relay is stored by then.
+	// replyTime bounds how long a client may take to receive its reply, beside the
+	// time that it needs at leastRate bytes a second. It is apart from the service's
+	// timeout: the relay is stored by then.
 	replyTime = 30 * time.Second
 	// landingTime is what relays have to end after they were cut off.
 	landingTime = 2 * time.Second

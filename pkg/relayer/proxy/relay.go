@@ -111,7 +111,7 @@ func (s *httpServer) reply(w http.ResponseWriter, r *http.Request, response *ser
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(size))
 	control := http.NewResponseController(w)
-	err := control.SetWriteDeadline(time.Now().Add(replyTime))
+	err := control.SetWriteDeadline(time.Now().Add(replyTime + time.Duration(size/leastRate)*time.Second))
 	if err == nil {
 		w.WriteHeader(status)
 		_, err = w.Write(body)
